@@ -1,0 +1,6 @@
+//! One-time port-knock sequences: reading, generating, keeping and striking them.
+//!
+//! A *pad* (sequence file) holds one sequence a line.  To *strike* a line is to overwrite its first byte with
+//! `#`, in place, durably and under a lock, so that no reader takes it again.
+
+pub mod sequence;

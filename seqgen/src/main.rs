@@ -1,0 +1,2 @@
+//! seqgen(1).
+fn main() {}

@@ -1,0 +1,250 @@
+//! Sequences of ports, as they stand in configurations, in pads and on the client's command line.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+/// The most steps one sequence may have.
+pub const MAX_STEPS: usize = 32;
+
+/// A transport protocol whose packets can be port hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP (RFC 9293).
+    Tcp,
+    /// UDP (RFC 768).
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        })
+    }
+}
+
+/// One element of a sequence: the port to hit next, and over which protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Step {
+    /// The destination port, 1 to 65535.
+    pub port: NonZeroU16,
+    /// The protocol that the hit must use.
+    pub protocol: Protocol,
+}
+
+impl Step {
+    /// Reads `PORT[:tcp|udp]`; blanks around either part are allowed, and `default` stands in for an
+    /// absent protocol.
+    pub fn parse(text: &str, default: Protocol) -> Result<Step, SequenceError> {
+        let (port_text, protocol) = match text.find(':') {
+            None => (text, default),
+            Some(colon) => {
+                let name = &text[colon + 1..];
+                let protocol = match name.trim() {
+                    word if word.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
+                    word if word.eq_ignore_ascii_case("udp") => Protocol::Udp,
+                    word => {
+                        return Err(SequenceError {
+                            span: trimmed_span(name, colon + 1),
+                            kind: SequenceErrorKind::Protocol(excerpt(word)),
+                        });
+                    }
+                };
+                (&text[..colon], protocol)
+            }
+        };
+        let fail = |kind| SequenceError { span: trimmed_span(port_text, 0), kind };
+        let digits = port_text.trim();
+        if digits.is_empty() {
+            return Err(fail(SequenceErrorKind::MissingPort));
+        }
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(fail(SequenceErrorKind::NotAPort(excerpt(digits))));
+        }
+        match digits.parse::<NonZeroU16>() {
+            Ok(port) => Ok(Step { port, protocol }),
+            Err(_) => Err(fail(SequenceErrorKind::PortRange(excerpt(digits)))),
+        }
+    }
+}
+
+/// `7000` for TCP, `7000:udp` for UDP: the shortest form that every reader of sequences takes.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol {
+            Protocol::Tcp => write!(f, "{}", self.port),
+            Protocol::Udp => write!(f, "{}:udp", self.port),
+        }
+    }
+}
+
+/// Ports in the order in which they must be hit: 1 to [`MAX_STEPS`] of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sequence(Box<[Step]>);
+
+impl Sequence {
+    /// A sequence of these steps, or `None` where there are none or more than [`MAX_STEPS`].
+    pub fn new(steps: Vec<Step>) -> Option<Sequence> {
+        (1..=MAX_STEPS).contains(&steps.len()).then(|| Sequence(steps.into_boxed_slice()))
+    }
+
+    /// Reads steps joined by commas, TCP where no protocol is named.
+    ///
+    /// The error's span counts bytes from the start of `text`.
+    pub fn parse(text: &str) -> Result<Sequence, SequenceError> {
+        let mut steps = Vec::new();
+        let mut offset = 0;
+        for part in text.split(',') {
+            let step = Step::parse(part, Protocol::Tcp).map_err(|error| error.moved(offset))?;
+            if steps.len() == MAX_STEPS {
+                return Err(SequenceError {
+                    span: trimmed_span(part, offset),
+                    kind: SequenceErrorKind::TooLong,
+                });
+            }
+            steps.push(step);
+            offset += part.len() + 1;
+        }
+        Ok(Sequence(steps.into_boxed_slice()))
+    }
+
+    /// The steps in order; never empty.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The first step, which starts an attempt.
+    pub fn first(&self) -> Step {
+        self.0[0]
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            step.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is no sequence, and which bytes of it are to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequenceError {
+    /// The bytes at fault, counted from the start of the text that was read.
+    pub span: Range<usize>,
+    /// What is wrong with them.
+    pub kind: SequenceErrorKind,
+}
+
+impl SequenceError {
+    /// The same error for a text that begins `offset` bytes further on.
+    #[must_use]
+    pub fn moved(mut self, offset: usize) -> SequenceError {
+        self.span = self.span.start + offset..self.span.end + offset;
+        self
+    }
+}
+
+impl fmt::Display for SequenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for SequenceError {}
+
+/// What can be wrong with a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SequenceErrorKind {
+    /// Nothing stands where a port should.
+    MissingPort,
+    /// This is not made of digits.
+    NotAPort(String),
+    /// A number that is no port.
+    PortRange(String),
+    /// A protocol other than TCP and UDP.
+    Protocol(String),
+    /// More than [`MAX_STEPS`] steps.
+    TooLong,
+}
+
+impl fmt::Display for SequenceErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SequenceErrorKind::MissingPort => f.write_str("a port is missing here"),
+            SequenceErrorKind::NotAPort(text) => write!(f, "`{text}` is not a port number"),
+            SequenceErrorKind::PortRange(text) => write!(f, "port {text} is out of range (1-65535)"),
+            SequenceErrorKind::Protocol(text) => write!(f, "unknown protocol `{text}` (tcp or udp)"),
+            SequenceErrorKind::TooLong => write!(f, "more than {MAX_STEPS} ports in one sequence"),
+        }
+    }
+}
+
+/// The span of `text` without the blanks around it, in a larger text where it begins at `offset`.
+fn trimmed_span(text: &str, offset: usize) -> Range<usize> {
+    let start = offset + text.len() - text.trim_start().len();
+    start..start + text.trim().len()
+}
+
+/// At most 40 characters of a stranger's text, with control characters escaped, fit for a message.
+fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(text: &str) -> Vec<(u16, Protocol)> {
+        Sequence::parse(text).unwrap().steps().iter().map(|s| (s.port.get(), s.protocol)).collect()
+    }
+
+    fn error(text: &str) -> (Range<usize>, String) {
+        let error = Sequence::parse(text).unwrap_err();
+        (error.span.clone(), error.to_string())
+    }
+
+    #[test]
+    fn reads_ports_protocols_and_blanks() {
+        use Protocol::{Tcp, Udp};
+        assert_eq!(steps("7000,8000:udp,9000:tcp"), [(7000, Tcp), (8000, Udp), (9000, Tcp)]);
+        assert_eq!(steps("  1 , 65535 : UDP\t"), [(1, Tcp), (65535, Udp)]);
+    }
+
+    #[test]
+    fn prints_what_it_reads_back() {
+        let sequence = Sequence::parse("1, 2:udp , 3:tcp").unwrap();
+        assert_eq!(sequence.to_string(), "1,2:udp,3");
+        assert_eq!(Sequence::parse(&sequence.to_string()).unwrap(), sequence);
+    }
+
+    #[test]
+    fn blames_the_bytes_at_fault() {
+        assert_eq!(error("7000, 70000"), (6..11, "port 70000 is out of range (1-65535)".into()));
+        assert_eq!(error("0"), (0..1, "port 0 is out of range (1-65535)".into()));
+        assert_eq!(error("1,,2"), (2..2, "a port is missing here".into()));
+        assert_eq!(error("1,2,"), (4..4, "a port is missing here".into()));
+        assert_eq!(error(""), (0..0, "a port is missing here".into()));
+        assert_eq!(error("1,$x"), (2..4, "`$x` is not a port number".into()));
+        assert_eq!(error("1,+5"), (2..4, "`+5` is not a port number".into()));
+        assert_eq!(error("1,2: sctp"), (5..9, "unknown protocol `sctp` (tcp or udp)".into()));
+    }
+
+    #[test]
+    fn holds_at_most_32_steps() {
+        let longest = vec!["9"; MAX_STEPS].join(",");
+        assert_eq!(steps(&longest).len(), MAX_STEPS);
+        assert_eq!(error(&format!("{longest},77")), (64..66, "more than 32 ports in one sequence".into()));
+        assert!(Sequence::new(Vec::new()).is_none());
+    }
+}

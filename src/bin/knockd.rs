@@ -1,0 +1,2 @@
+//! knockd(8).
+fn main() {}
