@@ -1,1 +1,12 @@
 //! Port knocking around one-time sequences: the parts of knockd(8) and knock(1).
+
+#[cfg(feature = "daemon")]
+pub mod flags;
+#[cfg(feature = "daemon")]
+pub mod message;
+#[cfg(feature = "daemon")]
+pub mod moment;
+#[cfg(feature = "daemon")]
+pub mod packet;
+#[cfg(feature = "daemon")]
+pub mod track;

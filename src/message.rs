@@ -1,0 +1,90 @@
+//! What capture and executor say to each other.
+//!
+//! The capture side follows hits and knows no pads, files or commands; the executor strikes pads and runs
+//! commands and sees no packets.  A [`Report`] names a slot and an address, nothing else: the executor looks up
+//! again what the slot stands for and whether it is still armed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use seqgen::sequence::Sequence;
+
+use crate::flags::FlagRule;
+
+/// A number for one armed sequence of one door, never used twice in the life of a daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotId(pub u64);
+
+/// What of a door matters to matching.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DoorRule {
+    /// Which TCP packets count.
+    pub flags: FlagRule,
+    /// The destination that counts in place of this host's own addresses.
+    pub target: Option<IpAddr>,
+    /// How long a sequence may take, from its first hit.
+    pub seq_timeout: Duration,
+}
+
+/// One sequence that is armed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number in reports.
+    pub id: SlotId,
+    /// The index of its door in the plan's rules.
+    pub door: usize,
+    /// The hits to make.
+    pub sequence: Sequence,
+    /// Whether the slot is gone once it has been completed (a line of a pad).
+    pub once: bool,
+}
+
+/// Everything the capture side matches against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The doors' rules.
+    pub doors: Vec<DoorRule>,
+    /// The armed sequences.
+    pub slots: Vec<Slot>,
+}
+
+/// From the capture side to the executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// `source` has made the first `stage` hits of the slot's sequence.
+    Stage {
+        /// Which sequence.
+        slot: SlotId,
+        /// Who knocks.
+        source: IpAddr,
+        /// How many right hits so far, from 1.
+        stage: u8,
+    },
+    /// `source` has made every hit of the slot's sequence.
+    Completed {
+        /// Which sequence.
+        slot: SlotId,
+        /// Who knocked.
+        source: IpAddr,
+    },
+    /// `source` ran out of time after `stage` right hits.
+    TimedOut {
+        /// Which sequence.
+        slot: SlotId,
+        /// Who knocked.
+        source: IpAddr,
+        /// How many right hits it had made.
+        stage: u8,
+    },
+}
+
+/// From the executor to the capture side.
+#[derive(Debug)]
+pub enum Order {
+    /// Match against this plan from now on.  Attempts at slots that stay go on.
+    Adopt(Plan),
+    /// Arm one more sequence.
+    Arm(Slot),
+    /// Match this slot no more.
+    Disarm(SlotId),
+}
