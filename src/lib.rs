@@ -1,6 +1,8 @@
 //! Port knocking around one-time sequences: the parts of knockd(8) and knock(1).
 
 #[cfg(feature = "daemon")]
+pub mod config;
+#[cfg(feature = "daemon")]
 pub mod flags;
 #[cfg(feature = "daemon")]
 pub mod message;
