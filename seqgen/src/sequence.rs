@@ -42,7 +42,7 @@ impl Step {
             None => (text, default),
             Some(colon) => {
                 let name = &text[colon + 1..];
-                let protocol = match name.trim() {
+                let protocol = match name.trim_ascii() {
                     word if word.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
                     word if word.eq_ignore_ascii_case("udp") => Protocol::Udp,
                     word => {
@@ -56,7 +56,7 @@ impl Step {
             }
         };
         let fail = |kind| SequenceError { span: trimmed_span(port_text, 0), kind };
-        let digits = port_text.trim();
+        let digits = port_text.trim_ascii();
         if digits.is_empty() {
             return Err(fail(SequenceErrorKind::MissingPort));
         }
@@ -188,8 +188,8 @@ impl fmt::Display for SequenceErrorKind {
 
 /// The span of `text` without the blanks around it, in a larger text where it begins at `offset`.
 fn trimmed_span(text: &str, offset: usize) -> Range<usize> {
-    let start = offset + text.len() - text.trim_start().len();
-    start..start + text.trim().len()
+    let start = offset + text.len() - text.trim_ascii_start().len();
+    start..start + text.trim_ascii().len()
 }
 
 /// At most 40 characters of a stranger's text, with control characters escaped, fit for a message.
