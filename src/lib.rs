@@ -1,13 +1,23 @@
 //! Port knocking around one-time sequences: the parts of knockd(8) and knock(1).
 
 #[cfg(feature = "daemon")]
+pub mod capture;
+#[cfg(feature = "daemon")]
+pub mod clock;
+#[cfg(feature = "daemon")]
 pub mod config;
 #[cfg(feature = "daemon")]
+pub mod daemon;
+#[cfg(feature = "daemon")]
 pub mod flags;
+#[cfg(feature = "daemon")]
+pub mod logging;
 #[cfg(feature = "daemon")]
 pub mod message;
 #[cfg(feature = "daemon")]
 pub mod moment;
+#[cfg(feature = "daemon")]
+pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(feature = "daemon")]

@@ -39,6 +39,15 @@ pub struct Slot {
     pub once: bool,
 }
 
+/// Which packets any door could take as a hit; the kernel need not hand over others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The flags that doors with TCP hits ask for, each once.
+    pub tcp: Vec<FlagRule>,
+    /// Whether any sequence has a hit over UDP.
+    pub udp: bool,
+}
+
 /// Everything the capture side matches against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -46,6 +55,8 @@ pub struct Plan {
     pub doors: Vec<DoorRule>,
     /// The armed sequences.
     pub slots: Vec<Slot>,
+    /// What the capture has to see.
+    pub traffic: Traffic,
 }
 
 /// From the capture side to the executor.
@@ -79,7 +90,7 @@ pub enum Report {
 }
 
 /// From the executor to the capture side.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Order {
     /// Match against this plan from now on.  Attempts at slots that stay go on.
     Adopt(Plan),
@@ -87,4 +98,8 @@ pub enum Order {
     Arm(Slot),
     /// Match this slot no more.
     Disarm(SlotId),
+    /// See this traffic from now on.
+    Watch(Traffic),
+    /// End.
+    Stop,
 }

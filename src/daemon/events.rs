@@ -1,0 +1,82 @@
+//! What wakes the daemon's main thread: reports from the capture side, ended commands, signals.
+
+use std::io;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use log::error;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::capture::{Control, OrderSender, Watch};
+use crate::message::{Order, Report};
+use crate::open::{CommandEnd, Ended, Job, Outside, run};
+
+/// One thing that has happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The capture side has seen something.
+    Report(Report),
+    /// The capture side has ended.
+    WatchEnded,
+    /// A command has ended.
+    CommandEnded(CommandEnd),
+    /// SIGHUP.
+    Reload,
+    /// SIGTERM or SIGINT.
+    Terminate,
+}
+
+/// Turns signals into events, in a thread of its own.
+pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            let event = if signal == SIGHUP { Event::Reload } else { Event::Terminate };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Runs the capture side in a thread of its own.
+pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()> {
+    thread::Builder::new().name("capture".to_owned()).spawn(move || {
+        watch.run(|report| {
+            // Fails only when the main thread has gone, and the process with it.
+            let _ = events.send(Event::Report(report));
+        });
+        let _ = events.send(Event::WatchEnded);
+    })?;
+    Ok(())
+}
+
+/// What the executor reaches: the capture side, and threads that run commands.
+pub(super) struct Threads {
+    pub(super) orders: OrderSender,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Outside for Threads {
+    fn order(&mut self, order: Order) {
+        self.orders.send(Control::Order(order));
+    }
+
+    fn run(&mut self, job: Job) {
+        let key = job.key.clone();
+        let events = self.events.clone();
+        let started = thread::Builder::new().name("command".to_owned()).spawn(move || {
+            run(&job, |end| {
+                let _ = events.send(Event::CommandEnded(end));
+            });
+        });
+        if let Err(error) = started {
+            error!("{}: no thread for the command: {error}", key.door);
+            let outcome: io::Result<Ended> = Err(error);
+            let end = CommandEnd { key, outcome, complaint: String::new() };
+            let _ = self.events.send(Event::CommandEnded(end));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The daemon's log: a file, syslog, the terminal.
+//!
+//! Parts of what is logged come from strangers and from commands, so control characters are escaped in one place,
+//! here, and no log line can pass for two.
+
+mod syslog;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Zoned;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use self::syslog::Syslog;
+
+/// Where log lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// The file to append to.
+    pub file: Option<PathBuf>,
+    /// Whether to log to syslog.
+    pub syslog: bool,
+    /// Whether to print every line to standard output as well.
+    pub verbose: bool,
+    /// Whether to log what only helps in finding faults.
+    pub debug: bool,
+}
+
+/// Why a log cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the log file {} cannot be opened: {error}", .path.display())]
+pub struct LogError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+static LOGGER: Logger =
+    Logger { sinks: Mutex::new(Sinks { file: None, syslog: None, terminal: Terminal::Stderr }) };
+
+/// Sends the log to these destinations from now on; a file is opened anew.
+///
+/// Without file and syslog, lines go to standard error.
+pub fn log_to(destinations: &Destinations) -> Result<(), LogError> {
+    let file = destinations.file.as_deref().map(open).transpose()?;
+    let mut sinks = LOGGER.sinks();
+    sinks.syslog = match (destinations.syslog, sinks.syslog.take()) {
+        (true, Some(running)) => Some(running),
+        (true, None) => Some(Syslog::start()),
+        (false, _) => None,
+    };
+    sinks.terminal = match destinations {
+        Destinations { verbose: true, .. } => Terminal::Stdout,
+        _ if file.is_none() && sinks.syslog.is_none() => Terminal::Stderr,
+        _ => Terminal::Silent,
+    };
+    sinks.file = file;
+    drop(sinks);
+    log::set_max_level(if destinations.debug { LevelFilter::Debug } else { LevelFilter::Info });
+    // It fails where the logger is in place already, which is just as well.
+    let _ = log::set_logger(&LOGGER);
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, LogError> {
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| LogError { path: path.to_owned(), error })
+}
+
+struct Logger {
+    sinks: Mutex<Sinks>,
+}
+
+struct Sinks {
+    file: Option<File>,
+    syslog: Option<Syslog>,
+    terminal: Terminal,
+}
+
+enum Terminal {
+    Silent,
+    Stdout,
+    Stderr,
+}
+
+impl Logger {
+    fn sinks(&self) -> MutexGuard<'_, Sinks> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let line = one_line(record.level(), &record.args().to_string());
+        let mut sinks = self.sinks();
+        // A log that cannot be written is no reason to keep anybody out, so failures are passed over here.
+        if let Some(file) = &mut sinks.file {
+            let _ = writeln!(file, "[{}] {line}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S"));
+        }
+        match sinks.terminal {
+            Terminal::Silent => {}
+            Terminal::Stdout => drop(writeln!(io::stdout(), "{line}")),
+            Terminal::Stderr => drop(writeln!(io::stderr(), "{line}")),
+        }
+        if let Some(syslog) = &mut sinks.syslog {
+            syslog.send(record.level(), line);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// The message on one line, with its level where that is not the usual one.
+fn one_line(level: Level, message: &str) -> String {
+    let mut line = String::with_capacity(message.len() + 9);
+    line.push_str(match level {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug | Level::Trace => "debug: ",
+    });
+    for c in message.chars() {
+        if c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_cannot_forge_a_line() {
+        let forged = "x\n[2026-11-22 08:34:05] 192.0.2.9: door: OPEN SESAME\u{1b}[2J\u{202e}";
+        let line = one_line(Level::Warn, forged);
+        assert_eq!(
+            line,
+            "warning: x\\n[2026-11-22 08:34:05] 192.0.2.9: door: OPEN SESAME\\u{1b}[2J\\u{202e}"
+        );
+    }
+
+    #[test]
+    fn other_text_is_left_as_it_is() {
+        assert_eq!(one_line(Level::Info, "Tür: Stage 1"), "Tür: Stage 1");
+    }
+}

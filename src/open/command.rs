@@ -1,0 +1,223 @@
+//! Running one command: its own process group, a clean environment, its complaints caught, its end awaited.
+
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::lease::LeaseKey;
+
+/// How long a command may run before it is ended with its process group.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a command's standard error is kept for the log.
+const KEPT_OUTPUT: usize = 2048;
+
+/// Where commands look for programs: nothing of the daemon's own environment reaches them.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Which of a door's commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The one that opens.
+    Start,
+    /// The one that closes.
+    Stop,
+}
+
+/// One command to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// For which door and address.
+    pub key: LeaseKey,
+    /// Whether it opens or closes.
+    pub phase: Phase,
+    /// The text for `/bin/sh -c`.
+    pub command: String,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct CommandEnd {
+    /// The job that has ended.
+    pub key: LeaseKey,
+    /// Its exit, or why there is none.
+    pub outcome: io::Result<Ended>,
+    /// The beginning of what it wrote to standard error.
+    pub complaint: String,
+}
+
+/// The ways in which a command that was started can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ended by itself, with this exit code.
+    Exit(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It ran for too long and was killed.
+    TimedOut,
+}
+
+/// Runs the job to its end; blocks for that long.
+///
+/// `after_end` is called as soon as the command itself has ended.  What it has left running in the background may
+/// go on writing to its standard error, which is read and thrown away until the last writer has gone, so that
+/// nothing of it dies of a closed pipe.
+pub fn run(job: &Job, after_end: impl FnOnce(CommandEnd)) {
+    let key = job.key.clone();
+    let mut child = match spawn(job) {
+        Ok(child) => child,
+        Err(error) => {
+            after_end(CommandEnd { key, outcome: Err(error), complaint: String::new() });
+            return;
+        }
+    };
+    let mut stderr = child.stderr.take();
+    let mut kept = Vec::new();
+    let outcome = supervise(&mut child, stderr.as_mut(), &mut kept);
+    let complaint = String::from_utf8_lossy(&kept).trim_end().to_owned();
+    after_end(CommandEnd { key, outcome, complaint });
+    if let Some(mut stderr) = stderr {
+        let _ = io::copy(&mut stderr, &mut io::sink());
+    }
+}
+
+fn spawn(job: &Job) -> io::Result<Child> {
+    let family = match job.key.source {
+        IpAddr::V4(_) => "ipv4",
+        IpAddr::V6(_) => "ipv6",
+    };
+    Command::new("/bin/sh")
+        .arg("-c")
+        .arg(&job.command)
+        .env_clear()
+        .env("PATH", SEARCH_PATH)
+        .env("KNOCK_IP", job.key.source.to_string())
+        .env("KNOCK_DOOR", job.key.door.as_ref())
+        .env("KNOCK_FAMILY", family)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// Waits for the child's end, keeping the beginning of what it writes meanwhile.
+fn supervise(
+    child: &mut Child,
+    mut stderr: Option<&mut impl ReadFd>,
+    kept: &mut Vec<u8>,
+) -> io::Result<Ended> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let _ = kill_process_group(pid, Signal::KILL);
+            child.wait()?;
+            return Ok(Ended::TimedOut);
+        }
+        let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        fds.extend(stderr.as_ref().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let exited = !fds[0].revents().is_empty();
+        let readable = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        drop(fds);
+        if readable && !stderr.as_mut().is_some_and(|pipe| keep(*pipe, kept)) {
+            stderr = None;
+        }
+        if exited {
+            return Ok(ended(child.wait()?));
+        }
+    }
+}
+
+/// A stream that can be read and polled.
+trait ReadFd: Read + std::os::fd::AsFd {}
+
+impl<T: Read + std::os::fd::AsFd> ReadFd for T {}
+
+/// Reads once, and keeps what there is room for; whether there may be more.
+fn keep(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    match pipe.read(&mut buffer) {
+        Ok(0) => false,
+        Ok(length) => {
+            let room = KEPT_OUTPUT.saturating_sub(kept.len()).min(length);
+            kept.extend_from_slice(&buffer[..room]);
+            true
+        }
+        Err(error) => error.kind() == io::ErrorKind::Interrupted,
+    }
+}
+
+fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exit(code),
+        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end_of(command: &str) -> CommandEnd {
+        let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
+        let job = Job { key, phase: Phase::Start, command: command.to_owned() };
+        let mut end = None;
+        run(&job, |e| end = Some(e));
+        end.unwrap()
+    }
+
+    #[test]
+    fn exit_codes_and_signals_are_told_apart() {
+        assert_eq!(end_of("true").outcome.unwrap(), Ended::Exit(0));
+        assert_eq!(end_of("exit 3").outcome.unwrap(), Ended::Exit(3));
+        assert_eq!(end_of("kill -9 $$").outcome.unwrap(), Ended::Signal(9));
+    }
+
+    #[test]
+    fn the_beginning_of_standard_error_is_kept() {
+        assert_eq!(end_of("echo no; echo such chain >&2; exit 1").complaint, "such chain");
+        let long = end_of("i=0; while [ $i -lt 3000 ]; do echo 0123456789 >&2; i=$((i+1)); done");
+        assert_eq!(long.outcome.unwrap(), Ended::Exit(0));
+        assert!(long.complaint.len() <= KEPT_OUTPUT && long.complaint.starts_with("0123456789\n"));
+    }
+
+    #[test]
+    fn a_command_learns_who_knocked_where_and_nothing_else() {
+        let end = end_of("env | sort >&2");
+        let names: Vec<_> = end.complaint.lines().collect();
+        let path = format!("PATH={SEARCH_PATH}");
+        let expected =
+            ["KNOCK_DOOR=front door", "KNOCK_FAMILY=ipv4", "KNOCK_IP=192.0.2.2", path.as_str(), "PWD=/"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn a_background_process_does_not_hold_up_the_end() {
+        let (sender, ends) = std::sync::mpsc::channel();
+        let (release, hold) = std::io::pipe().unwrap();
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&release));
+        let command = format!("cat {path} >/dev/null & echo started >&2");
+        let job = Job { key, phase: Phase::Start, command };
+        let runner = std::thread::spawn(move || run(&job, |end| sender.send(end).unwrap()));
+        let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(end.complaint, "started");
+        drop(hold);
+        runner.join().unwrap();
+    }
+}

@@ -1,0 +1,385 @@
+//! The one place that strikes pads and runs commands.
+//!
+//! A completed sequence is only a claim: the slot is looked up again, its line is struck durably, and only then
+//! does the door's command run.  When in doubt the door stays shut.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+use seqgen::pad::PadErrorKind;
+use seqgen::sequence::{Protocol, Sequence};
+
+use super::command::{CommandEnd, Ended, Job};
+use super::lease::{Effect, LeaseKey, Leases, Opening};
+use super::pads::{Pad, Use};
+use crate::config::{Config, Door, Trigger};
+use crate::flags::FlagRule;
+use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotId, Traffic};
+use crate::moment::Moment;
+
+/// How long to wait for the lock of a pad that somebody else holds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait between two attempts at it.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// What the executor asks of the world.
+pub trait Outside {
+    /// Tells the capture side something.
+    fn order(&mut self, order: Order);
+    /// Runs a command without waiting for it; its end comes back through [`Executor::command_ended`].
+    fn run(&mut self, job: Job);
+}
+
+/// Doors, pads, leases, and the openings that are under way.
+pub struct Executor<O> {
+    outside: O,
+    doors: Vec<DoorState>,
+    slots: HashMap<SlotId, usize>,
+    next_slot: u64,
+    traffic: Traffic,
+    leases: Leases,
+    waiting: VecDeque<Waiting>,
+}
+
+struct DoorState {
+    door: Door,
+    label: Arc<str>,
+    opener: Opener,
+}
+
+enum Opener {
+    Static(SlotId, Sequence),
+    Pad(Pad),
+}
+
+/// A completed line whose pad is locked by somebody else.
+struct Waiting {
+    slot: SlotId,
+    source: IpAddr,
+    give_up_at: Moment,
+    next_try: Moment,
+}
+
+impl<O: Outside> Executor<O> {
+    /// An executor without doors.
+    pub fn new(outside: O) -> Executor<O> {
+        Executor {
+            outside,
+            doors: Vec::new(),
+            slots: HashMap::new(),
+            next_slot: 0,
+            traffic: Traffic::default(),
+            leases: Leases::default(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Takes the doors of this configuration in place of those before, and tells the capture side.
+    ///
+    /// Open doors stay open until their time is up, used lines stay used, and attempts at sequences that are in
+    /// both go on.
+    pub fn adopt(&mut self, config: Config) {
+        let mut before: HashMap<Arc<str>, Opener> =
+            std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
+        let mut labels = HashSet::new();
+        for door in config.doors {
+            let label = unique_label(&door.name, &mut labels);
+            let opener = match (&door.trigger, before.remove(&label)) {
+                (Trigger::Static(sequence), Some(Opener::Static(slot, same))) if *sequence == same => {
+                    Opener::Static(slot, same)
+                }
+                (Trigger::Static(sequence), _) => Opener::Static(self.new_slot(), sequence.clone()),
+                (Trigger::OneTime(source), Some(Opener::Pad(mut pad))) if pad.path() == source.path => {
+                    pad.reconfigure(source.clone());
+                    Opener::Pad(pad)
+                }
+                (Trigger::OneTime(source), _) => Opener::Pad(Pad::new(source.clone())),
+            };
+            self.doors.push(DoorState { door, label, opener });
+        }
+        self.traffic = Traffic::default();
+        for index in 0..self.doors.len() {
+            self.read_pad(index);
+        }
+        let plan = self.plan();
+        self.slots = plan.slots.iter().map(|slot| (slot.id, slot.door)).collect();
+        self.outside.order(Order::Adopt(plan));
+    }
+
+    /// Acts on what the capture side has seen.
+    pub fn report(&mut self, report: Report, now: Moment) {
+        let (Report::Stage { slot, source, .. }
+        | Report::Completed { slot, source }
+        | Report::TimedOut { slot, source, .. }) = report;
+        let Some(&index) = self.slots.get(&slot) else {
+            debug!("{source}: a sequence that is not armed any more");
+            return;
+        };
+        let label = Arc::clone(&self.doors[index].label);
+        match report {
+            Report::Stage { stage, .. } => info!("{source}: {label}: Stage {stage}"),
+            Report::TimedOut { stage, .. } => info!("{source}: {label}: sequence timeout (stage {stage})"),
+            Report::Completed { .. } => match self.doors[index].opener {
+                Opener::Static(..) => self.open(index, source, now),
+                Opener::Pad(_) => {
+                    let claim = Waiting { slot, source, give_up_at: now + LOCK_PATIENCE, next_try: now };
+                    self.waiting.push_back(claim);
+                    self.serve_waiting(now);
+                }
+            },
+        }
+    }
+
+    /// A command has ended.
+    pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
+        let door = &end.key.door;
+        if let Some(line) = end.complaint.lines().find(|line| !line.trim().is_empty()) {
+            info!("{door}: command says: {line}");
+        }
+        match &end.outcome {
+            Ok(Ended::Exit(0)) => {}
+            Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
+            Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
+            Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
+            Err(error) => warn!("{door}: command could not be run: {error}"),
+        }
+        let effects = self.leases.finished(&end.key, now);
+        self.carry_out(effects);
+    }
+
+    /// Does what is due: closes doors, and tries again for pads that were locked.
+    pub fn tick(&mut self, now: Moment) {
+        let effects = self.leases.expire(now);
+        self.carry_out(effects);
+        self.serve_waiting(now);
+    }
+
+    /// When [`Executor::tick`] has something to do next.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let lock = self.waiting.iter().map(|waiting| waiting.next_try).min();
+        [self.leases.next_deadline(), lock].into_iter().flatten().min()
+    }
+
+    /// Opens no more doors, and closes those that are open.
+    pub fn close_all(&mut self, now: Moment) {
+        self.outside.order(Order::Stop);
+        self.slots.clear();
+        self.waiting.clear();
+        let effects = self.leases.close_all(now);
+        self.carry_out(effects);
+    }
+
+    /// Whether no door is open and no command runs.
+    pub fn is_idle(&self) -> bool {
+        self.leases.is_idle()
+    }
+
+    fn new_slot(&mut self) -> SlotId {
+        self.next_slot += 1;
+        SlotId(self.next_slot)
+    }
+
+    /// Reads a one-time door's pad whole, and arms its window.  A pad that cannot be read puts its door to sleep.
+    fn read_pad(&mut self, index: usize) {
+        let Some(DoorState { opener: Opener::Pad(pad), label, door, .. }) = self.doors.get_mut(index) else {
+            return;
+        };
+        let next_slot = &mut self.next_slot;
+        let read = pad.survey().and_then(|survey| {
+            pad.refill(&mut || {
+                *next_slot += 1;
+                SlotId(*next_slot)
+            })?;
+            Ok(survey)
+        });
+        match read {
+            Ok(survey) => {
+                for complaint in &survey.complaints {
+                    warn!("{label}: {complaint}");
+                }
+                if survey.live == 0 {
+                    warn!("{label}: no sequence left in {}; the door stays shut", pad.path().display());
+                }
+                if survey.udp {
+                    self.traffic.udp = true;
+                }
+                add_rule(&mut self.traffic, door.flags);
+            }
+            Err(error) => warn!("{label}: the door stays shut: {error}"),
+        }
+    }
+
+    fn plan(&mut self) -> Plan {
+        let mut plan = Plan::default();
+        for (index, DoorState { door, opener, .. }) in self.doors.iter().enumerate() {
+            plan.doors.push(DoorRule {
+                flags: door.flags,
+                target: door.target,
+                seq_timeout: door.seq_timeout,
+            });
+            match opener {
+                Opener::Static(id, sequence) => {
+                    plan.slots.push(Slot { id: *id, door: index, sequence: sequence.clone(), once: false });
+                    see(&mut self.traffic, sequence, door.flags);
+                }
+                Opener::Pad(pad) => plan.slots.extend(pad.armed().map(|(id, sequence)| {
+                    see(&mut self.traffic, sequence, door.flags);
+                    Slot { id, door: index, sequence: sequence.clone(), once: true }
+                })),
+            }
+        }
+        plan.traffic = self.traffic.clone();
+        plan
+    }
+
+    /// Tries to use up the completed lines that wait, in their order for each pad.
+    fn serve_waiting(&mut self, now: Moment) {
+        let mut busy: HashSet<usize> = HashSet::new();
+        for claim in std::mem::take(&mut self.waiting) {
+            let Some(&index) = self.slots.get(&claim.slot) else {
+                info!("{}: a sequence that was used already; nothing is opened", claim.source);
+                continue;
+            };
+            if claim.next_try > now || busy.contains(&index) || !self.use_up(index, &claim, now) {
+                busy.insert(index);
+                let next_try = claim.next_try.max(now + LOCK_RETRY);
+                self.waiting.push_back(Waiting { next_try, ..claim });
+            }
+        }
+    }
+
+    /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.
+    fn use_up(&mut self, index: usize, claim: &Waiting, now: Moment) -> bool {
+        let Some(DoorState { opener: Opener::Pad(pad), label, .. }) = self.doors.get_mut(index) else {
+            return true;
+        };
+        let (label, source) = (Arc::clone(label), claim.source);
+        let mut gone = Vec::new();
+        match pad.use_up(claim.slot, &mut gone) {
+            Use::Struck { skipped } => {
+                if skipped > 0 {
+                    let plural = if skipped == 1 { "" } else { "s" };
+                    info!("{source}: {label}: {skipped} skipped sequence{plural} struck too");
+                }
+                self.open(index, source, now);
+            }
+            Use::Busy if claim.give_up_at > now => return false,
+            Use::Busy => {
+                pad.give_up(claim.slot, &mut gone);
+                let error = PadErrorKind::Busy;
+                warn!("{source}: {label}: right sequence, but not opened: {}: {error}", pad.path().display());
+            }
+            Use::NotArmed => info!("{source}: {label}: a sequence that was used already; nothing is opened"),
+            Use::Failed(error) => warn!("{source}: {label}: right sequence, but not opened: {error}"),
+        }
+        for slot in gone {
+            self.slots.remove(&slot);
+            self.outside.order(Order::Disarm(slot));
+        }
+        self.refill(index);
+        true
+    }
+
+    fn refill(&mut self, index: usize) {
+        let Some(DoorState { opener: Opener::Pad(pad), label, door, .. }) = self.doors.get_mut(index) else {
+            return;
+        };
+        let next_slot = &mut self.next_slot;
+        let moved = pad.refill(&mut || {
+            *next_slot += 1;
+            SlotId(*next_slot)
+        });
+        let moved = match moved {
+            Ok(moved) => moved,
+            Err(error) => {
+                warn!("{label}: no more sequences can be armed: {error}");
+                return;
+            }
+        };
+        if pad.armed().next().is_none() {
+            warn!("{label}: no sequence left in {}; the door stays shut", pad.path().display());
+        }
+        let mut traffic = self.traffic.clone();
+        for slot in moved.gone {
+            self.slots.remove(&slot);
+            self.outside.order(Order::Disarm(slot));
+        }
+        for (id, sequence) in moved.new {
+            see(&mut traffic, &sequence, door.flags);
+            self.slots.insert(id, index);
+            self.outside.order(Order::Arm(Slot { id, door: index, sequence, once: true }));
+        }
+        if traffic != self.traffic {
+            self.traffic = traffic.clone();
+            self.outside.order(Order::Watch(traffic));
+        }
+    }
+
+    fn open(&mut self, index: usize, source: IpAddr, now: Moment) {
+        let DoorState { door, label, .. } = &self.doors[index];
+        info!("{source}: {label}: OPEN SESAME");
+        let start = door.start.get(source).as_ref().map(|command| command.render(source));
+        if start.is_none() {
+            info!("{label}: no command for this address family");
+        }
+        let stop = door
+            .stop
+            .as_ref()
+            .and_then(|stop| Some((stop.after, stop.command.get(source).as_ref()?.render(source))));
+        let key = LeaseKey { door: Arc::clone(label), source };
+        let effects = self.leases.open(Opening { key, start, stop }, now);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::TimedOut(key) => info!("{}: {}: command timeout", key.source, key.door),
+                Effect::Refused(key) => {
+                    warn!(
+                        "{}: {}: too many openings wait for a command that is still running",
+                        key.source, key.door
+                    );
+                }
+                Effect::Run(job) => {
+                    info!("{}: running command: {}", job.key.door, job.command);
+                    self.outside.run(job);
+                }
+            }
+        }
+    }
+}
+
+/// The door's name, with a number behind it if another door has it already.
+fn unique_label(name: &str, taken: &mut HashSet<String>) -> Arc<str> {
+    let mut label = name.to_owned();
+    let mut number = 1;
+    while !taken.insert(label.clone()) {
+        number += 1;
+        label = format!("{name}#{number}");
+    }
+    label.into()
+}
+
+/// Adds what it takes to see this sequence.
+fn see(traffic: &mut Traffic, sequence: &Sequence, flags: FlagRule) {
+    for step in sequence.steps() {
+        match step.protocol {
+            Protocol::Tcp => add_rule(traffic, flags),
+            Protocol::Udp => traffic.udp = true,
+        }
+    }
+}
+
+fn add_rule(traffic: &mut Traffic, flags: FlagRule) {
+    if !traffic.tcp.contains(&flags) {
+        traffic.tcp.push(flags);
+    }
+}
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -1,0 +1,10 @@
+//! Opening doors: strike, then lease, then run, in that order.
+
+mod command;
+mod executor;
+mod lease;
+mod pads;
+
+pub use command::{CommandEnd, Ended, Job, Phase, run};
+pub use executor::{Executor, Outside};
+pub use lease::LeaseKey;
