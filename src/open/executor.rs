@@ -52,7 +52,7 @@ struct DoorState {
 
 enum Opener {
     Static(SlotId, Sequence),
-    Pad(Pad),
+    Pad(Box<Pad>),
 }
 
 /// A completed line whose pad is locked by somebody else.
@@ -96,7 +96,7 @@ impl<O: Outside> Executor<O> {
                     pad.reconfigure(source.clone());
                     Opener::Pad(pad)
                 }
-                (Trigger::OneTime(source), _) => Opener::Pad(Pad::new(source.clone())),
+                (Trigger::OneTime(source), _) => Opener::Pad(Box::new(Pad::new(source.clone()))),
             };
             self.doors.push(DoorState { door, label, opener });
         }

@@ -1,1 +1,335 @@
+use std::cell::RefCell;
+use std::fs;
+use std::path::PathBuf;
+use std::rc::Rc;
 
+use seqgen::pad::LockedPad;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config;
+
+/// What an executor has asked of the world, with the pad's text at that instant for each command.
+#[derive(Default)]
+struct Record {
+    orders: Vec<Order>,
+    jobs: Vec<(Job, String)>,
+}
+
+struct Probe {
+    record: Rc<RefCell<Record>>,
+    pad: PathBuf,
+}
+
+impl Outside for Probe {
+    fn order(&mut self, order: Order) {
+        self.record.borrow_mut().orders.push(order);
+    }
+
+    fn run(&mut self, job: Job) {
+        let pad = fs::read_to_string(&self.pad).unwrap_or_default();
+        self.record.borrow_mut().jobs.push((job, pad));
+    }
+}
+
+struct Lab {
+    directory: TempDir,
+    executor: Executor<Probe>,
+    record: Rc<RefCell<Record>>,
+    now: Moment,
+}
+
+const ALICE: &str = "192.0.2.2";
+const PAD: &str = " 1,2\n 3,4\n 5,6\n";
+
+impl Lab {
+    /// PAD stands for the pad's path in `text`.
+    fn new(text: &str) -> Lab {
+        let directory = TempDir::new().unwrap();
+        let pad = directory.path().join("pad");
+        fs::write(&pad, PAD).unwrap();
+        let record = Rc::new(RefCell::new(Record::default()));
+        let executor = Executor::new(Probe { record: Rc::clone(&record), pad });
+        let mut lab = Lab { directory, executor, record, now: Moment::after_start(Duration::ZERO) };
+        lab.adopt(text);
+        lab
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("pad")
+    }
+
+    fn adopt(&mut self, text: &str) {
+        let text = text.replace("PAD", &self.path().display().to_string());
+        let (config, report) = config::parse("t.conf", text.as_bytes());
+        self.executor.adopt(config.unwrap_or_else(|| panic!("{}", report.render(false))));
+    }
+
+    /// The slots of the newest plan with their sequences, door by door.
+    fn plan(&self) -> Vec<(u64, String)> {
+        let record = self.record.borrow();
+        let plan = record.orders.iter().rev().find_map(|order| match order {
+            Order::Adopt(plan) => Some(plan),
+            _ => None,
+        });
+        plan.unwrap().slots.iter().map(|slot| (slot.id.0, slot.sequence.to_string())).collect()
+    }
+
+    fn complete(&mut self, slot: u64) {
+        self.complete_from(slot, ALICE);
+    }
+
+    fn complete_from(&mut self, slot: u64, source: &str) {
+        let report = Report::Completed { slot: SlotId(slot), source: source.parse().unwrap() };
+        self.executor.report(report, self.now);
+    }
+
+    /// The commands that were run since the last call.
+    fn commands(&self) -> Vec<String> {
+        self.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.command).collect()
+    }
+
+    fn orders(&self) -> Vec<Order> {
+        self.record.borrow_mut().orders.drain(..).collect()
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.now = self.now + span;
+        self.executor.tick(self.now);
+    }
+}
+
+const ONE_TIME: &str =
+    "[ot]\none_time_sequences = PAD\none_time_window = 2\ntcpflags = syn\ncommand = open %IP%\n";
+
+#[test]
+fn the_line_is_struck_before_its_command_runs() {
+    let mut lab = Lab::new(ONE_TIME);
+    assert_eq!(lab.plan(), [(1, "1,2".to_owned()), (2, "3,4".to_owned())]);
+    lab.complete(1);
+    let jobs = lab.record.borrow_mut().jobs.drain(..).collect::<Vec<_>>();
+    let [(job, pad_when_run)] = &jobs[..] else { panic!("{jobs:?}") };
+    assert_eq!(job.command, "open 192.0.2.2");
+    assert_eq!(pad_when_run, "#1,2\n 3,4\n 5,6\n");
+}
+
+#[test]
+fn a_used_line_opens_nothing_again() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.complete(1);
+    lab.complete(1);
+    lab.complete_from(1, "192.0.2.3");
+    assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+}
+
+#[test]
+fn a_skipped_line_opens_nothing_afterwards() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.complete(2);
+    lab.complete(1);
+    assert_eq!(lab.commands().len(), 1);
+    assert_eq!(fs::read_to_string(lab.path()).unwrap(), "#1,2\n#3,4\n 5,6\n");
+}
+
+#[test]
+fn a_slot_that_never_was_opens_nothing() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.complete(99);
+    assert!(lab.commands().is_empty());
+}
+
+#[test]
+fn using_a_line_arms_the_next_one() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.orders();
+    lab.complete(1);
+    let sequence = Sequence::parse("5,6").unwrap();
+    let arm = Order::Arm(Slot { id: SlotId(3), door: 0, sequence, once: true });
+    assert_eq!(lab.orders(), [Order::Disarm(SlotId(1)), arm]);
+}
+
+#[test]
+fn a_strike_that_fails_leaves_the_door_shut() {
+    let mut lab = Lab::new(ONE_TIME);
+    fs::remove_file(lab.path()).unwrap();
+    lab.complete(1);
+    assert!(lab.commands().is_empty());
+    fs::write(lab.path(), PAD).unwrap();
+    lab.complete(1);
+    assert!(lab.commands().is_empty(), "the sequence was seen on the wire");
+    lab.complete(2);
+    assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+}
+
+#[test]
+fn a_locked_pad_is_waited_for() {
+    let mut lab = Lab::new(ONE_TIME);
+    let holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete(1);
+    assert!(lab.executor.next_deadline().is_some_and(|at| at <= lab.now + LOCK_RETRY));
+    lab.wait(LOCK_RETRY);
+    assert!(lab.commands().is_empty());
+    drop(holder);
+    lab.wait(LOCK_RETRY);
+    assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+    assert_eq!(lab.executor.next_deadline(), None);
+}
+
+#[test]
+fn a_lock_that_is_held_for_too_long_leaves_the_door_shut_and_the_line_unusable() {
+    let mut lab = Lab::new(ONE_TIME);
+    let holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete(1);
+    lab.wait(LOCK_PATIENCE);
+    drop(holder);
+    lab.wait(LOCK_RETRY);
+    lab.complete(1);
+    assert!(lab.commands().is_empty());
+    lab.complete(2);
+    assert_eq!(lab.commands().len(), 1);
+}
+
+#[test]
+fn a_locked_pad_holds_up_no_other_door() {
+    let mut lab = Lab::new(&format!("{ONE_TIME}[static]\nsequence = 9\ntcpflags = syn\ncommand = other\n"));
+    let slots = lab.plan();
+    let other = slots.iter().find(|(_, sequence)| sequence == "9").unwrap().0;
+    let _holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete(1);
+    lab.complete(other);
+    assert_eq!(lab.commands(), ["other"]);
+}
+
+#[test]
+fn completed_lines_of_a_locked_pad_are_used_in_their_order() {
+    let mut lab = Lab::new(ONE_TIME);
+    let holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete_from(1, "192.0.2.2");
+    lab.complete_from(2, "192.0.2.3");
+    drop(holder);
+    lab.wait(LOCK_RETRY);
+    assert_eq!(lab.commands(), ["open 192.0.2.2", "open 192.0.2.3"]);
+}
+
+#[test]
+fn the_last_line_puts_only_its_own_door_to_sleep() {
+    let mut lab = Lab::new(&format!("{ONE_TIME}[static]\nsequence = 9\ntcpflags = syn\ncommand = other\n"));
+    let other = lab.plan().last().unwrap().0;
+    for (slot, _) in lab.plan().iter().take(2) {
+        lab.complete(*slot);
+        let key = LeaseKey { door: "ot".into(), source: ALICE.parse().unwrap() };
+        let end = CommandEnd { key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
+        lab.executor.command_ended(&end, lab.now);
+    }
+    let third = lab.orders().iter().find_map(|order| match order {
+        Order::Arm(slot) => Some(slot.id.0),
+        _ => None,
+    });
+    lab.complete(third.unwrap());
+    assert_eq!(fs::read_to_string(lab.path()).unwrap(), "#1,2\n#3,4\n#5,6\n");
+    lab.commands();
+    lab.complete(other);
+    assert_eq!(lab.commands(), ["other"]);
+}
+
+#[test]
+fn a_missing_pad_puts_only_its_own_door_to_sleep() {
+    let text = "[gone]\none_time_sequences = /nonexistent/pad\ntcpflags = syn\ncommand = x\n\
+                [static]\nsequence = 9\ntcpflags = syn\ncommand = other\n";
+    let mut lab = Lab::new(text);
+    let slots = lab.plan();
+    assert_eq!(slots.len(), 1, "nothing of the missing pad is armed");
+    let slot = slots[0].0;
+    lab.complete(slot);
+    assert_eq!(lab.commands(), ["other"]);
+}
+
+#[test]
+fn a_reload_keeps_used_lines_used_and_slots_that_stay() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.complete(1);
+    fs::write(lab.path(), PAD).unwrap();
+    lab.adopt(ONE_TIME);
+    assert_eq!(lab.plan(), [(2, "3,4".to_owned()), (3, "5,6".to_owned())]);
+}
+
+#[test]
+fn a_reload_with_another_sequence_gives_another_slot() {
+    let door = |sequence| format!("[d]\nsequence = {sequence}\ntcpflags = syn\ncommand = x\n");
+    let mut lab = Lab::new(&door("1,2"));
+    let before = lab.plan();
+    lab.adopt(&door("1,2"));
+    assert_eq!(lab.plan(), before);
+    lab.adopt(&door("3,4"));
+    assert_ne!(lab.plan()[0].0, before[0].0);
+    lab.complete(before[0].0);
+    assert!(lab.commands().is_empty());
+}
+
+#[test]
+fn an_open_door_closes_in_its_time_also_after_a_reload_without_it() {
+    let text =
+        "[d]\nsequence = 1\ntcpflags = syn\ncommand = open\ncmd_timeout = 10\nstop_command = close %IP%\n";
+    let mut lab = Lab::new(text);
+    let slot = lab.plan()[0].0;
+    lab.complete(slot);
+    let key = LeaseKey { door: "d".into(), source: ALICE.parse().unwrap() };
+    let end = CommandEnd { key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
+    lab.executor.command_ended(&end, lab.now);
+    lab.adopt("[other]\nsequence = 2\ntcpflags = syn\ncommand = x\n");
+    lab.commands();
+    lab.wait(Duration::from_secs(10));
+    assert_eq!(lab.commands(), ["close 192.0.2.2"]);
+}
+
+#[test]
+fn closing_all_stops_the_capture_and_closes_open_doors() {
+    let mut lab =
+        Lab::new("[d]\nsequence = 1\ntcpflags = syn\ncommand_6 = x\ncommand =\nstop_command = close\n");
+    let slot = lab.plan()[0].0;
+    lab.complete(slot);
+    assert!(lab.commands().is_empty(), "an empty command does nothing");
+    lab.executor.close_all(lab.now);
+    assert_eq!(lab.commands(), ["close"]);
+    assert!(lab.orders().contains(&Order::Stop));
+    lab.complete(slot);
+    assert!(lab.commands().is_empty());
+}
+
+#[test]
+fn each_family_has_its_command() {
+    let text = "[d]\nsequence = 1\ntcpflags = syn\ncommand = four %IP%\ncommand_6 = six %IP%\n";
+    let mut lab = Lab::new(text);
+    let slot = lab.plan()[0].0;
+    lab.complete(slot);
+    lab.complete_from(slot, "2001:db8::2");
+    assert_eq!(lab.commands(), ["four 192.0.2.2", "six 2001:db8::2"]);
+}
+
+#[test]
+fn the_capture_sees_what_the_doors_could_take() {
+    let lab = Lab::new(&format!("{ONE_TIME}[f]\nsequence = 9:udp,8\ntcpflags = fin\ncommand = x\n"));
+    let record = lab.record.borrow();
+    let Some(Order::Adopt(plan)) = record.orders.first() else { panic!("no plan") };
+    assert!(plan.traffic.udp);
+    assert_eq!(plan.traffic.tcp.len(), 2);
+    drop(record);
+    let tcp_only = Lab::new(ONE_TIME);
+    let record = tcp_only.record.borrow();
+    let Some(Order::Adopt(plan)) = record.orders.first() else { panic!("no plan") };
+    assert!(!plan.traffic.udp, "no UDP packet reaches the daemon where no sequence has one");
+}
+
+#[test]
+fn a_line_with_udp_appended_later_is_seen() {
+    let mut lab = Lab::new(ONE_TIME);
+    fs::write(lab.path(), format!("{PAD} 7:udp,8\n")).unwrap();
+    lab.orders();
+    lab.complete(1);
+    lab.complete(2);
+    let watch = lab.orders().into_iter().find_map(|order| match order {
+        Order::Watch(traffic) => Some(traffic),
+        _ => None,
+    });
+    assert!(watch.unwrap().udp);
+}
