@@ -2,6 +2,7 @@
 
 #[cfg(feature = "daemon")]
 pub mod capture;
+pub mod client;
 #[cfg(feature = "daemon")]
 pub mod clock;
 #[cfg(feature = "daemon")]

@@ -55,19 +55,21 @@ impl Step {
                 (&text[..colon], protocol)
             }
         };
-        let fail = |kind| SequenceError { span: trimmed_span(port_text, 0), kind };
-        let digits = port_text.trim_ascii();
-        if digits.is_empty() {
-            return Err(fail(SequenceErrorKind::MissingPort));
-        }
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(fail(SequenceErrorKind::NotAPort(excerpt(digits))));
-        }
-        match digits.parse::<NonZeroU16>() {
-            Ok(port) => Ok(Step { port, protocol }),
-            Err(_) => Err(fail(SequenceErrorKind::PortRange(excerpt(digits)))),
-        }
+        Ok(Step { port: parse_port(port_text)?, protocol })
     }
+}
+
+/// Reads a port by itself; blanks around it are allowed.
+pub(crate) fn parse_port(text: &str) -> Result<NonZeroU16, SequenceError> {
+    let fail = |kind| SequenceError { span: trimmed_span(text, 0), kind };
+    let digits = text.trim_ascii();
+    if digits.is_empty() {
+        return Err(fail(SequenceErrorKind::MissingPort));
+    }
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(fail(SequenceErrorKind::NotAPort(excerpt(digits))));
+    }
+    digits.parse().map_err(|_| fail(SequenceErrorKind::PortRange(excerpt(digits))))
 }
 
 /// `7000` for TCP, `7000:udp` for UDP: the shortest form that every reader of sequences takes.

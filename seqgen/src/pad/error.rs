@@ -26,6 +26,14 @@ pub enum PadErrorKind {
     /// A read-only file system: nothing can be struck there.
     #[error("on a read-only file system; used lines cannot be struck there, so move the pad elsewhere")]
     ReadOnly(#[source] io::Error),
+    /// There is no directory to make a pad in.
+    #[error("the directory that it should be in does not exist; make it first")]
+    NoDirectory,
+    /// A file that should be new is there already.
+    #[error(
+        "the file exists; --append adds to it, and --force puts new lines in the place of all that it holds"
+    )]
+    Exists,
     /// A directory, FIFO, socket or device.
     #[error("not a regular file but {0}; a pad must be a plain file, since its lines are struck in place")]
     NotAFile(&'static str),
@@ -58,6 +66,11 @@ pub enum PadErrorKind {
     /// A strike was written but may not survive a crash.
     #[error("a struck line could not be made durable ({0}); check the disk and take the line for used")]
     Sync(#[source] io::Error),
+    /// New lines were written in part, and could not be taken back.
+    #[error(
+        "the new lines could not all be written ({0}), and the last one may be cut short; make the pad anew"
+    )]
+    Torn(#[source] io::Error),
     /// Anything else that the operating system reports.
     #[error("{0}")]
     Io(#[source] io::Error),

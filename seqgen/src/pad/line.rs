@@ -40,6 +40,16 @@ impl Line {
         }
     }
 
+    /// Every sequence that may have stood on this line: for a struck one, any digit can have been lost.
+    pub fn possible_sequences(&self) -> Vec<Sequence> {
+        let mut sequences: Vec<_> = self.sequence().cloned().into_iter().collect();
+        if let (Entry::Struck(_), [b'#', rest @ ..]) = (&self.entry, self.text.as_slice()) {
+            let rest = String::from_utf8_lossy(rest);
+            sequences.extend((1..=9).filter_map(|digit| Sequence::parse(&format!("{digit}{rest}")).ok()));
+        }
+        sequences
+    }
+
     /// Whether the first byte is part of the sequence, so that striking the line loses a digit of it.
     pub fn strike_loses_digit(&self) -> bool {
         self.live().is_some() && !self.text.first().is_some_and(u8::is_ascii_whitespace)
@@ -215,6 +225,20 @@ mod tests {
             assert_eq!((bad.span.clone(), bad.to_string()), (span, message.to_owned()));
             assert_eq!(bad.column(), bad.span.start + 1);
         }
+    }
+
+    #[test]
+    fn a_struck_line_may_have_lost_any_digit() {
+        let possible = |text: &[u8]| {
+            let entry = Entry::of(text);
+            let line = Line { number: 1, offset: 0, text: text.to_vec(), terminated: true, entry };
+            line.possible_sequences().iter().map(Sequence::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(possible(b" 1,2"), ["1,2"]);
+        assert_eq!(possible(b"# 1,2"), ["1,2"]);
+        assert_eq!(possible(b"#0000,2"), ["10000,2", "20000,2", "30000,2", "40000,2", "50000,2", "60000,2"]);
+        assert_eq!(possible(b"#7000,2")[..2], ["7000,2", "17000,2"]);
+        assert!(possible(b"# no line").is_empty());
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! rewritten, so every reader that holds the file open sees the strike, a line's place in the file never changes,
 //! and a full disk cannot stop it.  Readers need no lock; whoever strikes holds the exclusive one.
 
+mod append;
+mod census;
+mod create;
 mod error;
 mod file;
 mod line;
@@ -11,6 +14,8 @@ mod lock;
 mod scan;
 mod strike;
 
+pub use census::Census;
+pub use create::create;
 pub use error::{PadError, PadErrorKind};
 pub use file::{ReadPad, readable_by_others};
 pub use line::{BadLine, BadLineKind, Entry, Line, MAX_LINE};

@@ -1,0 +1,83 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use seqgen::generate::{PortRange, Protocols};
+
+/// Make one-time port-knock sequences, and check files of them
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(super) struct Args {
+    /// Check a file of sequences: count its lines, and print its entropy and fingerprint
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["count", "length", "proto", "ports", "exclude", "output", "force", "append"],
+    )]
+    pub(super) check: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) making: Making,
+}
+
+/// What to make, and where to put it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Making {
+    /// How many lines to make (1 to 10000000)
+    #[arg(
+        short = 'n', long, value_name = "N", required_unless_present = "check",
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000),
+    )]
+    pub(super) count: Option<u64>,
+
+    /// How many ports each has (3 to 32)
+    #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=32))]
+    pub(super) length: u8,
+
+    /// Over which protocol they are hit
+    #[arg(short, long, value_enum, default_value = "tcp")]
+    pub(super) proto: Proto,
+
+    /// Ports and ranges of ports to choose from
+    #[arg(long, value_name = "RANGES", value_delimiter = ',', default_value = "1024-65535")]
+    pub(super) ports: Vec<PortRange>,
+
+    /// Ports and ranges of ports never to use
+    #[arg(long, value_name = "RANGES", value_delimiter = ',')]
+    pub(super) exclude: Vec<PortRange>,
+
+    /// Write to a new file that only its owner can read, instead of standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "append")]
+    pub(super) output: Option<PathBuf>,
+
+    /// With --output: replace all lines of a file that exists
+    // Clap lets --append, which rules --output out, stand in for it otherwise.
+    #[arg(long, requires = "output", conflicts_with = "append")]
+    pub(super) force: bool,
+
+    /// Add lines that were never there to a file that exists
+    #[arg(long, value_name = "FILE")]
+    pub(super) append: Option<PathBuf>,
+}
+
+/// Over which protocol the ports are hit.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Proto {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+    /// TCP or UDP, at random for each port
+    Mixed,
+}
+
+impl From<Proto> for Protocols {
+    fn from(proto: Proto) -> Protocols {
+        match proto {
+            Proto::Tcp => Protocols::Tcp,
+            Proto::Udp => Protocols::Udp,
+            Proto::Mixed => Protocols::Mixed,
+        }
+    }
+}
