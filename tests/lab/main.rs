@@ -1,0 +1,24 @@
+//! Two-host tests: real packets over a real (virtual) cable, real firewalls, real programs.
+//!
+//! Each test builds its own pair of network namespaces, so all of them can run at once and none touches the
+//! machine's own network.  They need root and say loudly when they are skipped for want of it; with
+//! `KNOCK_LAB=required` in the environment that is a failure.  See `net` for the other variables.
+#![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
+
+mod daemon;
+mod firewall;
+mod hits;
+mod host;
+mod net;
+mod pads;
+mod programs;
+mod wait;
+
+mod article;
+mod crash;
+mod interop;
+mod life;
+mod one_time;
+mod reload;
+mod sequences;

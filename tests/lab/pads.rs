@@ -1,0 +1,82 @@
+//! A pad in two copies, the daemon's and the person's.
+
+use std::fs;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::net::Lab;
+use crate::programs;
+
+pub(crate) struct Pads {
+    /// The daemon's copy.
+    pub(crate) server: PathBuf,
+    /// The copy of the person who knocks.
+    pub(crate) client: PathBuf,
+    text: String,
+}
+
+impl Pads {
+    /// `seqgen -n COUNT ARGS`, for one door.
+    pub(crate) fn generate(lab: &Lab, door: &str, count: usize, args: &[&str]) -> Self {
+        let command = &mut Command::new(programs::seqgen());
+        let text = lab.client.succeeds(command.args(["-n", &count.to_string()]).args(args));
+        assert_eq!(text.lines().count(), count, "seqgen printed:\n{text}");
+        let (server, client) = (lab.path(&format!("{door}.server")), lab.path(&format!("{door}.client")));
+        for path in [&server, &client] {
+            write_private(path, &text);
+        }
+        Self { server, client, text }
+    }
+
+    /// A line as `seqgen` wrote it.
+    pub(crate) fn line(&self, number: usize) -> &str {
+        self.text.lines().nth(number).expect("a line of the pad")
+    }
+
+    /// A line as arguments for the client.
+    pub(crate) fn ports(&self, number: usize) -> Vec<&str> {
+        self.line(number).trim().split(',').collect()
+    }
+
+    /// Strikes the person's first lines, as their client did for knocks that never arrived.
+    pub(crate) fn lose(&self, lines: usize) {
+        let mut text = fs::read(&self.client).expect("the client's pad");
+        let mut at = 0;
+        for line in self.text.lines().take(lines) {
+            text[at] = b'#';
+            at += line.len() + 1;
+        }
+        fs::write(&self.client, text).expect("the client's pad");
+    }
+
+    /// Checks that the daemon has struck the first `struck` lines and has changed nothing else.
+    #[track_caller]
+    pub(crate) fn server_has_struck(&self, struck: usize) {
+        assert_eq!(read(&self.server), self.after(struck), "the daemon's copy, {struck} lines struck");
+    }
+
+    /// Checks the same of the client.
+    #[track_caller]
+    pub(crate) fn client_has_struck(&self, struck: usize) {
+        assert_eq!(read(&self.client), self.after(struck), "the client's copy, {struck} lines struck");
+    }
+
+    fn after(&self, struck: usize) -> String {
+        let line = |(number, line): (usize, &str)| {
+            let rest = line.strip_prefix(' ').expect("seqgen begins each line with a blank");
+            format!("{}{rest}\n", if number < struck { '#' } else { ' ' })
+        };
+        self.text.lines().enumerate().map(line).collect()
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a pad")
+}
+
+fn write_private(path: &Path, text: &str) {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).expect("a new pad");
+    fs::write(path, text).expect("the pad's lines");
+    assert_eq!(fs::metadata(path).expect("the pad").permissions().mode() & 0o777, 0o600);
+}

@@ -1,0 +1,92 @@
+//! SIGHUP: new doors without a restart, and no doors lost to a mistake.
+
+use rustix::process::Signal;
+
+use crate::daemon::Daemon;
+use crate::net::{Lab, SERVER};
+use crate::pads::Pads;
+
+const OLD: &str = "
+[old]
+    sequence = 7000,8000,9000
+    tcpflags = syn
+    command  = true
+";
+const NEW: &str = "
+[new]
+    sequence = 7001,8001,9001
+    tcpflags = syn
+    command  = true
+";
+
+fn knock_old(lab: &Lab) {
+    lab.knock(&[SERVER, "7000", "8000", "9000"]);
+}
+
+fn knock_new(lab: &Lab) {
+    lab.knock(&[SERVER, "7001", "8001", "9001"]);
+}
+
+#[track_caller]
+fn reload(lab: &Lab, daemon: &Daemon) {
+    daemon.signal(Signal::HUP);
+    daemon.says(&format!("re-reading config file: {}", lab.path("knockd.conf").display()));
+    // The line comes before the reading: a packet that has been judged since comes after both.
+    daemon.settle(lab);
+}
+
+#[test]
+fn a_reload_brings_the_new_doors_and_takes_the_old_ones_away() {
+    let Some(lab) = Lab::new("a_reload_brings_the_new_doors_and_takes_the_old_ones_away") else { return };
+    let mut daemon = Daemon::start(&lab, OLD);
+    knock_old(&lab);
+    knock_new(&lab);
+    assert_eq!((daemon.openings(&lab, "old"), daemon.openings(&lab, "new")), (1, 0));
+
+    daemon.rewrite(NEW);
+    reload(&lab, &daemon);
+    knock_old(&lab);
+    knock_new(&lab);
+    assert_eq!((daemon.openings(&lab, "old"), daemon.openings(&lab, "new")), (1, 1));
+    assert!(daemon.runs());
+}
+
+#[test]
+fn a_reload_with_a_broken_file_keeps_the_old_doors_and_says_why() {
+    let Some(lab) = Lab::new("a_reload_with_a_broken_file_keeps_the_old_doors_and_says_why") else { return };
+    let mut daemon = Daemon::start(&lab, OLD);
+    daemon.rewrite(&format!("{NEW}    seqence = 1,2,3\n"));
+    reload(&lab, &daemon);
+    knock_new(&lab);
+    knock_old(&lab);
+    assert_eq!((daemon.openings(&lab, "old"), daemon.openings(&lab, "new")), (1, 0));
+    assert!(daemon.runs());
+    // [options], LogFile, a blank line, [new] and its three directives come first.
+    daemon.says("knockd.conf:8:");
+    daemon.says("seqence");
+}
+
+#[test]
+fn a_reload_revives_no_used_line_and_keeps_the_others() {
+    let Some(lab) = Lab::new("a_reload_revives_no_used_line_and_keeps_the_others") else { return };
+    let pads = Pads::generate(&lab, "once", 8, &[]);
+    let door = format!(
+        "
+[once]
+    one_time_sequences = {}
+    tcpflags           = syn
+    command            = true
+",
+        pads.server.display()
+    );
+    let daemon = Daemon::start(&lab, &door);
+    let knock = |line| lab.knock(&[&["-d", "10", SERVER], &pads.ports(line)[..]].concat());
+    knock(0);
+    assert_eq!(daemon.openings(&lab, "once"), 1);
+    reload(&lab, &daemon);
+    knock(0);
+    assert_eq!(daemon.openings(&lab, "once"), 1, "a reload revived a used line");
+    knock(1);
+    assert_eq!(daemon.openings(&lab, "once"), 2, "the next line did not open after a reload");
+    pads.server_has_struck(2);
+}
