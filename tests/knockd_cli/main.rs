@@ -1,0 +1,131 @@
+//! knockd's command line and its refusals: all that needs no packets.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+const DOOR: &str = "[d]\nsequence = 1\ntcpflags = syn\ncommand = true\n";
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn knockd(args: &[&str]) -> Ran {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_knockd"));
+    let output = command.args(args).timeout(Duration::from_secs(60)).output().unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs it with this configuration on an interface that there is not, so that it always ends by itself.
+fn with_config(text: &str, more: &[&str]) -> Ran {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("knockd.conf");
+    fs::write(&path, text).unwrap();
+    let mut args = vec!["-c", path.to_str().unwrap(), "-i", "nosuch7"];
+    args.extend(more);
+    knockd(&args)
+}
+
+#[test]
+fn version() {
+    for flag in ["-V", "--version"] {
+        let ran = knockd(&[flag]);
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (Some(0), concat!("knockd ", env!("CARGO_PKG_VERSION"), "\n"))
+        );
+    }
+}
+
+#[test]
+fn help_names_every_flag() {
+    for flag in ["-h", "--help"] {
+        let ran = knockd(&[flag]);
+        assert_eq!(ran.code, Some(0));
+        for name in
+            ["-c, --config", "-i, --interface", "-g, --logfile", "-v, --verbose", "-D, --debug", "-V", "-h"]
+        {
+            assert!(ran.out.contains(name), "{name} is missing from:\n{}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    for args in [&["--nosuch"][..], &["-c"], &["stray"]] {
+        assert_eq!(knockd(args).code, Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_exit_code_3() {
+    let directory = TempDir::new().unwrap();
+    for path in [directory.path(), &directory.path().join("nosuch.conf"), Path::new("/dev/null/x")] {
+        let ran = knockd(&["-c", path.to_str().unwrap()]);
+        assert_eq!(ran.code, Some(3), "{}", ran.err);
+        let start = format!("knockd: the configuration {} cannot be read: ", path.display());
+        assert!(ran.err.starts_with(&start), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_refused_configuration_shows_every_error_with_its_place() {
+    let ran = with_config("[d]\nsequence = 70000\nseqence = 1\ncommand = x\ntcpflags = syn\n", &[]);
+    assert_eq!(ran.code, Some(3));
+    for text in ["knockd.conf:2:12", "70000", "knockd.conf:3:1", "did you mean `sequence`?", "2 errors"] {
+        assert!(ran.err.contains(text), "{text} is missing from:\n{}", ran.err);
+    }
+}
+
+#[test]
+fn an_interface_that_there_is_not_is_exit_code_1() {
+    let ran = with_config(DOOR, &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.starts_with("knockd: there is no interface nosuch7; this host has "), "{}", ran.err);
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_is_exit_code_1() {
+    let directory = TempDir::new().unwrap();
+    let ran = with_config(DOOR, &["-g", directory.path().to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("the log file") && ran.err.contains("cannot be opened"), "{}", ran.err);
+    let in_config = format!("[options]\nlogfile = {}\n{DOOR}", directory.path().display());
+    assert_eq!(with_config(&in_config, &[]).code, Some(1));
+}
+
+#[test]
+fn warnings_of_the_configuration_are_logged() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    with_config("[d]\nsequence = 1\ncommand = true\n", &["-g", log.to_str().unwrap()]);
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(
+        said.contains("warning: ") && said.contains("knockd.conf:1:2: door [d] has no tcpflags"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_example_loads_without_a_warning() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for file in fs::read_dir(examples).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let (config, report) = knockd::config::parse(path.to_str().unwrap(), &fs::read(&path).unwrap());
+            assert_eq!(report.problems(), [], "{}", report.render(false));
+            assert!(!config.unwrap().doors.is_empty());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3);
+}
