@@ -3,6 +3,7 @@
 //! A *pad* (sequence file) holds one sequence a line.  To *strike* a line is to overwrite its first byte with
 //! `#`, in place, durably and under a lock, so that no reader takes it again.
 
+mod contents;
 pub mod generate;
 pub mod pad;
 pub mod sequence;

@@ -1,7 +1,6 @@
 //! Drawing sequences, none like another.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
 use rand::TryRng;
@@ -9,6 +8,7 @@ use rand::rngs::SysRng;
 
 use super::draw::{BrokenRandomness, Draw};
 use super::shape::{LENGTHS, Shape, is_monotonic};
+use crate::contents::Contents;
 use crate::sequence::{Sequence, Step};
 
 /// Of this many lines in a row, no two begin with the same hit, so that a daemon which waits for several of them
@@ -25,9 +25,8 @@ const MAX_DRAWS: u32 = 1 << 20;
 pub struct Generator<R = SysRng> {
     shape: Shape,
     draw: Draw<R>,
-    /// Keyed hashes of the lines so far.  Two that collide cost a line that might have been, and nothing else.
-    used: HashSet<u64>,
-    keys: RandomState,
+    /// The lines so far.  Two that are taken for the same cost a line that might have been, and nothing else.
+    used: Contents,
     /// How many of the lines so far are of this shape.
     fitting: u64,
     /// What the last lines so far begin with.
@@ -50,8 +49,7 @@ where
         Generator {
             shape,
             draw: Draw::new(source),
-            used: HashSet::new(),
-            keys: RandomState::new(),
+            used: Contents::default(),
             fitting: 0,
             recent: VecDeque::with_capacity(NEIGHBOURHOOD),
             draws_left: 0,
@@ -60,7 +58,7 @@ where
 
     /// Never makes `sequence`, which the pad has held already.
     pub fn avoid(&mut self, sequence: &Sequence) {
-        if self.used.insert(self.keys.hash_one(sequence)) && self.shape.fits(sequence) {
+        if self.used.insert(sequence) && self.shape.fits(sequence) {
             self.fitting += 1;
         }
     }
@@ -113,7 +111,7 @@ where
         self.draws_left = MAX_DRAWS;
         loop {
             let Some(sequence) = self.candidate()? else { continue };
-            if self.used.insert(self.keys.hash_one(&sequence)) {
+            if self.used.insert(&sequence) {
                 self.fitting += 1;
                 self.follow(sequence.first());
                 return Ok(sequence);

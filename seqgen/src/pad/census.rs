@@ -26,6 +26,8 @@ pub struct Census {
     /// Struck lines that have lost a digit, so that their sequence is unknown.
     pub lost: u64,
     fingerprint: Sha256,
+    /// The last sequence as it is printed; kept for its memory.
+    text: String,
     lengths: BTreeMap<usize, u64>,
     protocols: BTreeSet<Protocol>,
     lowest: Option<NonZeroU16>,
@@ -51,7 +53,10 @@ impl Census {
     }
 
     fn measure(&mut self, sequence: &Sequence) {
-        self.fingerprint.update(format!("{sequence}\n"));
+        self.text.clear();
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{sequence}");
+        self.fingerprint.update(&self.text);
         *self.lengths.entry(sequence.steps().len()).or_default() += 1;
         for step in sequence.steps() {
             self.protocols.insert(step.protocol);

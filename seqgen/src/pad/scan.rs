@@ -1,10 +1,10 @@
 //! Reading a pad line by line, in bounded memory a line.
 
-use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::{Duration, SystemTime};
+
+use crate::contents::Contents;
 
 use super::line::{BadLine, BadLineKind, Entry, Line, MAX_LINE};
 
@@ -46,9 +46,9 @@ impl Position {
 /// What a scan remembers of the lines before, to know repeats: keyed 64-bit hashes of their content.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    keys: RandomState,
-    sequences: HashSet<u64>,
-    struck: HashSet<u64>,
+    sequences: Contents,
+    /// What strikes left of lines: of one that began with a digit, all that can be compared with afterwards.
+    rests: Contents,
 }
 
 impl Seen {
@@ -56,36 +56,34 @@ impl Seen {
     fn judge(&mut self, text: &[u8], entry: Entry, complete: bool) -> Entry {
         match entry {
             Entry::Live(sequence) => {
-                let hash = self.keys.hash_one(&sequence);
-                let repeat = self.sequences.contains(&hash)
-                    || self.rest(text).is_some_and(|rest| self.struck.contains(&rest));
-                if complete {
-                    self.sequences.insert(hash);
-                }
-                if repeat { Entry::Repeat(sequence) } else { Entry::Live(sequence) }
+                let first = if complete {
+                    self.sequences.insert(&sequence)
+                } else {
+                    !self.sequences.contains(&sequence)
+                };
+                let new = first && !rest(text).is_some_and(|rest| self.rests.contains(rest));
+                if new { Entry::Live(sequence) } else { Entry::Repeat(sequence) }
             }
             Entry::Struck(sequence) => {
                 if complete {
                     if let Some(sequence) = &sequence {
-                        self.sequences.insert(self.keys.hash_one(sequence));
+                        self.sequences.insert(sequence);
                     }
-                    self.struck.extend(self.rest(text));
+                    if let Some(rest) = rest(text) {
+                        self.rests.insert(rest);
+                    }
                 }
                 Entry::Struck(sequence)
             }
             other => other,
         }
     }
+}
 
-    /// What strikes leave of a line: of one that begins with a digit, all that can be compared with afterwards.
-    fn rest(&self, text: &[u8]) -> Option<u64> {
-        match text {
-            [first, rest @ ..] if !first.is_ascii_whitespace() => {
-                Some(self.keys.hash_one(rest.trim_ascii_end()))
-            }
-            _ => None,
-        }
-    }
+/// What a strike leaves of a line, or has left of it, if it does not begin with a blank.
+fn rest(text: &[u8]) -> Option<&[u8]> {
+    let (first, rest) = text.split_first()?;
+    (!first.is_ascii_whitespace()).then(|| rest.trim_ascii_end())
 }
 
 /// The lines of a pad, in order.
@@ -118,7 +116,7 @@ impl<R: Source> Scan<R> {
     }
 
     fn read_line(&mut self) -> io::Result<Option<Line>> {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(64);
         let mut length = (&mut self.reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut text)? as u64;
         if length == 0 {
             return Ok(None);

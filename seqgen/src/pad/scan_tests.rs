@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use proptest::prelude::*;
