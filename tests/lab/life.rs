@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::daemon::Daemon;
-use crate::net::Lab;
+use crate::net::{CLIENT, Lab, SERVER};
 use crate::programs;
+use crate::wait::{PATIENCE, wait_until};
 
 const DOOR: &str = "
 [door]
@@ -37,13 +38,28 @@ fn sigint_ends_it_within_two_seconds() {
 }
 
 #[test]
+fn sigterm_closes_the_open_doors() {
+    let Some(lab) = Lab::new("sigterm_closes_the_open_doors") else { return };
+    let note = lab.path("note");
+    let note = note.display();
+    let door = DOOR.replace("true", &format!("echo open >>{note}"))
+        + &format!("    cmd_timeout = 600\n    stop_command = echo shut %IP% >>{note}\n");
+    let mut daemon = Daemon::start(&lab, &door);
+    lab.knock(&[SERVER, "7000", "8000", "9000"]);
+    assert!(wait_until(PATIENCE, || lab.read("note") == "open\n"), "the door did not open");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends_within(Duration::from_secs(2)).is_some(), "it should end within two seconds");
+    assert_eq!(lab.read("note"), format!("open\nshut {CLIENT}\n"));
+}
+
+#[test]
 fn sigterm_does_not_wait_for_a_command_that_hangs() {
     let Some(lab) = Lab::new("sigterm_does_not_wait_for_a_command_that_hangs") else { return };
     let started = lab.path("started");
     let door = DOOR.replace("true", &format!("echo yes >{}; exec sleep 600", started.display()));
     let mut daemon = Daemon::start(&lab, &door);
-    lab.knock(&[crate::net::SERVER, "7000", "8000", "9000"]);
-    assert!(crate::wait::wait_until(crate::wait::PATIENCE, || lab.read("started") == "yes\n"));
+    lab.knock(&[SERVER, "7000", "8000", "9000"]);
+    assert!(wait_until(PATIENCE, || lab.read("started") == "yes\n"));
     assert_eq!(daemon.openings(&lab, "door"), 1, "a running command should not hold up packets");
     daemon.signal(Signal::TERM);
     assert!(daemon.ends_within(Duration::from_secs(2)).is_some(), "it should end within two seconds");

@@ -31,7 +31,9 @@ fn knock_new(lab: &Lab) {
 fn reload(lab: &Lab, daemon: &Daemon) {
     daemon.signal(Signal::HUP);
     daemon.says(&format!("re-reading config file: {}", lab.path("knockd.conf").display()));
-    // The line comes before the reading: a packet that has been judged since comes after both.
+    // The line comes before the reading.  The first knock after it may meet the old doors still, and has to wait
+    // for the reading to end; the second one meets the new ones.
+    daemon.settle(lab);
     daemon.settle(lab);
 }
 
