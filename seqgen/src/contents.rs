@@ -59,9 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn tells_a_million_things_apart() {
+    fn tells_many_things_apart() {
         let mut contents = Contents::default();
-        assert!((0..1_000_000).all(|number: u32| contents.insert(&number)));
-        assert!((0..1_000_000).all(|number: u32| contents.contains(&number)));
+        assert!((0..100_000).all(|number: u32| contents.insert(&number)));
+        assert!((0..100_000).all(|number: u32| contents.contains(&number)));
     }
 }

@@ -214,16 +214,20 @@ fn ports_are_uniform_at_each_position() {
     // Of 40,000 ports, draws of 16 bits that were merely wrapped would make 25,536 twice as likely as the others.
     const LENGTH: usize = 8;
     let shape = shape(LENGTH, Protocols::Mixed, "1001-41000");
-    let mut hits = vec![vec![0_u32; 100]; LENGTH];
+    let mut regions = vec![vec![0_u32; 100]; LENGTH];
+    let mut endings = vec![vec![0_u32; 100]; LENGTH];
     let mut udp = vec![vec![0_u32; 2]; LENGTH];
     for line in lines(&shape, 20_000) {
         for (position, step) in line.steps().iter().enumerate() {
-            hits[position][usize::from(step.port.get() - 1001) / 400] += 1;
+            let port = usize::from(step.port.get() - 1001);
+            regions[position][port / 400] += 1;
+            endings[position][port % 100] += 1;
             udp[position][usize::from(step.protocol == Protocol::Udp)] += 1;
         }
     }
     for position in 0..LENGTH {
-        assert_uniform(&hits[position], &format!("ports at position {position}"));
+        assert_uniform(&regions[position], &format!("regions at position {position}"));
+        assert_uniform(&endings[position], &format!("last digits at position {position}"));
         assert_uniform(&udp[position], &format!("protocols at position {position}"));
     }
 }
