@@ -1,0 +1,173 @@
+//! Taking the next one-time sequence out of a pad.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seqgen::pad::{Entry, Line, LockedPad, PadError as FileError, ReadPad, Scan, readable_by_others};
+use seqgen::sequence::Sequence;
+
+use super::console::Console;
+
+/// With fewer sequences left than this, every knock says how many there are.
+pub(super) const FEW: usize = 10;
+
+/// How long to wait for a lock that somebody else holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The sequence to use now.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) sequence: Sequence,
+    /// How many sequences are live besides, or [`FEW`] if there are more.
+    pub(super) left: usize,
+}
+
+/// Why a pad gives no sequence.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PadError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("no sequence is left in {}: make a new pad with seqgen, and give both ends a copy", .path.display())]
+    UsedUp { path: PathBuf },
+    #[error(
+        "no sequence is left in {} but its last line, which has no newline at its end and may still be being written: \
+         end it with a newline, or try again in a few seconds",
+        .path.display()
+    )]
+    Unfinished { path: PathBuf },
+}
+
+/// Takes the first live line of the pad at `path` and strikes it; when this returns, the line is durably used up
+/// and the lock released.
+pub(super) fn take(path: &Path, console: &mut Console) -> Result<Page, PadError> {
+    let mut pad = LockedPad::open_within(path, PATIENCE)?;
+    let mut survey = Survey::of(path, pad.lines()?)?;
+    survey.warn_if_exposed(path, pad.file());
+    let struck = survey.next.as_ref().map_or(Ok(()), |line| pad.strike(&[line]));
+    // Nobody may have to wait for the lock because somebody reads our output slowly.
+    drop(pad);
+    survey.tell(console);
+    struck?;
+    survey.into_page(path)
+}
+
+/// The page that [`take`] would take now, struck by nobody; needs no permission to write and waits for no lock.
+pub(super) fn peek(path: &Path, console: &mut Console) -> Result<Page, PadError> {
+    let mut pad = ReadPad::open(path)?;
+    let mut survey = Survey::of(path, pad.lines()?)?;
+    survey.warn_if_exposed(path, pad.file());
+    survey.tell(console);
+    let page = survey.into_page(path)?;
+    Ok(Page { left: (page.left + 1).min(FEW), ..page })
+}
+
+/// How many sequences are left, in words.
+pub(super) fn left_in(left: usize, path: &Path) -> String {
+    let path = path.display();
+    match left {
+        0 => format!("0 sequences left in {path}; make a new pad before the next knock"),
+        1 => format!("1 sequence left in {path}"),
+        _ => format!("{left} sequences left in {path}"),
+    }
+}
+
+/// What a pad holds from its top to a few live lines past the next one.
+#[derive(Debug, Default)]
+struct Survey {
+    next: Option<Line>,
+    left: usize,
+    unfinished: bool,
+    remarks: Vec<String>,
+}
+
+impl Survey {
+    fn of(path: &Path, lines: Scan<&File>) -> Result<Survey, FileError> {
+        let mut survey = Survey::default();
+        for line in lines {
+            let line = line.map_err(|error: io::Error| FileError::io(path, error))?;
+            match &line.entry {
+                Entry::Live(_) if survey.next.is_none() => survey.next = Some(line),
+                Entry::Live(_) => survey.left += 1,
+                Entry::Bad(bad) => survey.remarks.push(format!(
+                    "{}:{}:{}: {bad}; skipping this line",
+                    path.display(),
+                    line.number,
+                    bad.column()
+                )),
+                Entry::Unfinished => survey.unfinished = true,
+                Entry::Struck(_) | Entry::Repeat(_) | Entry::Note => {}
+            }
+            if survey.left == FEW {
+                break;
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Who can read a pad can knock with it; a file that cannot be asked about gives no warning.
+    fn warn_if_exposed(&mut self, path: &Path, file: &File) {
+        if file.metadata().ok().as_ref().and_then(readable_by_others).is_some() {
+            self.remarks.push(format!(
+                "warning: others than you can read {}, and knock with it; mend it with: chmod 600 {}",
+                path.display(),
+                shell_word(path)
+            ));
+        }
+    }
+
+    fn tell(&mut self, console: &mut Console) {
+        for remark in self.remarks.drain(..) {
+            console.note(remark);
+        }
+    }
+
+    fn into_page(self, path: &Path) -> Result<Page, PadError> {
+        let path = path.to_owned();
+        match self.next.and_then(|line| line.live().cloned()) {
+            Some(sequence) => Ok(Page { sequence, left: self.left }),
+            None if self.unfinished => Err(PadError::Unfinished { path }),
+            None => Err(PadError::UsedUp { path }),
+        }
+    }
+}
+
+/// The path as one word of a shell's command line.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%".contains(c);
+    if !text.starts_with('-') && !text.is_empty() && text.chars().all(plain) {
+        text
+    } else if text.starts_with('-') {
+        shell_word(&Path::new(".").join(path))
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_in_words() {
+        let path = Path::new("seqs");
+        assert_eq!(left_in(9, path), "9 sequences left in seqs");
+        assert_eq!(left_in(1, path), "1 sequence left in seqs");
+        assert!(left_in(0, path).starts_with("0 sequences left in seqs"));
+    }
+
+    #[test]
+    fn quotes_a_path_for_the_shell_where_it_must() {
+        for (path, word) in [
+            ("/home/me/seqs.txt", "/home/me/seqs.txt"),
+            ("my pad", "'my pad'"),
+            ("it's", r"'it'\''s'"),
+            ("-rf", "./-rf"),
+            ("$(x)", "'$(x)'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The client as a person or a script meets it: its command line, its packets, its pads, its exit codes.
+
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what fails a test panics")]
+
+mod hits;
+#[cfg(target_os = "linux")]
+mod lab;
+mod options;
+mod pads;
+mod support;
+#[cfg(target_os = "linux")]
+mod ways;
