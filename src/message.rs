@@ -15,6 +15,18 @@ use crate::flags::FlagRule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub u64);
 
+/// Gives out slot numbers, each once.
+#[derive(Debug, Default)]
+pub struct SlotCounter(u64);
+
+impl SlotCounter {
+    /// A number that was never given out before.
+    pub fn take(&mut self) -> SlotId {
+        self.0 += 1;
+        SlotId(self.0)
+    }
+}
+
 /// What of a door matters to matching.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DoorRule {

@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let (watch, orders) =
         Watch::new(feeds, tracker, clock).map_err(system("the capture cannot be set up"))?;
     let mut executor = Executor::new(Threads { orders: orders.clone(), events: events.clone() });
-    executor.adopt(config);
+    executor.adopt(config, clock.now());
     start_watch(watch, events).map_err(system("the capture thread cannot be started"))?;
     info!("starting up, listening on {}", interfaces.join(", "));
 
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         match next_event(&happened, &executor, clock) {
             Some(Event::Report(report)) => executor.report(report, clock.now()),
             Some(Event::CommandEnded(end)) => executor.command_ended(&end, clock.now()),
-            Some(Event::Reload) => reload(args, &mut executor, &orders, &mut interfaces),
+            Some(Event::Reload) => reload(args, &mut executor, &orders, &mut interfaces, clock),
             Some(Event::Terminate) => {
                 close(&mut executor, &happened, clock);
                 return Ok(());
@@ -133,10 +133,16 @@ fn close(executor: &mut Executor<Threads>, happened: &Receiver<Event>, clock: Cl
 }
 
 /// Reads the configuration again; whatever is wrong with it, what runs goes on.
-fn reload(args: &Args, executor: &mut Executor<Threads>, orders: &OrderSender, interfaces: &mut Vec<String>) {
+fn reload(
+    args: &Args,
+    executor: &mut Executor<Threads>,
+    orders: &OrderSender,
+    interfaces: &mut Vec<String>,
+    clock: Clock,
+) {
     info!("re-reading config file: {}", args.config.display());
     match try_reload(args, orders, interfaces) {
-        Ok(config) => executor.adopt(config),
+        Ok(config) => executor.adopt(config, clock.now()),
         Err(failure) => {
             if let Failure::Refused { report, .. } = &failure {
                 report.problems().iter().for_each(|problem| error!("{}", report.line(problem)));

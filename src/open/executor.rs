@@ -3,13 +3,13 @@
 //! A completed sequence is only a claim: the slot is looked up again, its line is struck durably, and only then
 //! does the door's command run.  When in doubt the door stays shut.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{debug, info, warn};
-use seqgen::pad::PadErrorKind;
+use seqgen::pad::{PadErrorKind, SETTLED};
 use seqgen::sequence::{Protocol, Sequence};
 
 use super::command::{CommandEnd, Ended, Job};
@@ -17,7 +17,7 @@ use super::lease::{Effect, LeaseKey, Leases, Opening};
 use super::pads::{Pad, Use};
 use crate::config::{Config, Door, Trigger};
 use crate::flags::FlagRule;
-use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotId, Traffic};
+use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
 
 /// How long to wait for the lock of a pad that somebody else holds.
@@ -38,10 +38,12 @@ pub struct Executor<O> {
     outside: O,
     doors: Vec<DoorState>,
     slots: HashMap<SlotId, usize>,
-    next_slot: u64,
+    counter: SlotCounter,
     traffic: Traffic,
     leases: Leases,
     waiting: VecDeque<Waiting>,
+    /// Doors whose pads are to be read again, since their last line was unfinished.
+    unsettled: BTreeSet<(Moment, usize)>,
 }
 
 struct DoorState {
@@ -70,10 +72,11 @@ impl<O: Outside> Executor<O> {
             outside,
             doors: Vec::new(),
             slots: HashMap::new(),
-            next_slot: 0,
+            counter: SlotCounter::default(),
             traffic: Traffic::default(),
             leases: Leases::default(),
             waiting: VecDeque::new(),
+            unsettled: BTreeSet::new(),
         }
     }
 
@@ -81,7 +84,7 @@ impl<O: Outside> Executor<O> {
     ///
     /// Open doors stay open until their time is up, used lines stay used, and attempts at sequences that are in
     /// both go on.
-    pub fn adopt(&mut self, config: Config) {
+    pub fn adopt(&mut self, config: Config, now: Moment) {
         let mut before: HashMap<Arc<str>, Opener> =
             std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
         let mut labels = HashSet::new();
@@ -91,7 +94,7 @@ impl<O: Outside> Executor<O> {
                 (Trigger::Static(sequence), Some(Opener::Static(slot, same))) if *sequence == same => {
                     Opener::Static(slot, same)
                 }
-                (Trigger::Static(sequence), _) => Opener::Static(self.new_slot(), sequence.clone()),
+                (Trigger::Static(sequence), _) => Opener::Static(self.counter.take(), sequence.clone()),
                 (Trigger::OneTime(source), Some(Opener::Pad(mut pad))) if pad.path() == source.path => {
                     pad.reconfigure(source.clone());
                     Opener::Pad(pad)
@@ -101,8 +104,9 @@ impl<O: Outside> Executor<O> {
             self.doors.push(DoorState { door, label, opener });
         }
         self.traffic = Traffic::default();
+        self.unsettled.clear();
         for index in 0..self.doors.len() {
-            self.read_pad(index);
+            self.read_pad(index, now);
         }
         let plan = self.plan();
         self.slots = plan.slots.iter().map(|slot| (slot.id, slot.door)).collect();
@@ -150,17 +154,22 @@ impl<O: Outside> Executor<O> {
         self.carry_out(effects);
     }
 
-    /// Does what is due: closes doors, and tries again for pads that were locked.
+    /// Does what is due: closes doors, tries again for pads that were locked, and reads those that have settled.
     pub fn tick(&mut self, now: Moment) {
         let effects = self.leases.expire(now);
         self.carry_out(effects);
         self.serve_waiting(now);
+        while let Some((_, index)) = self.unsettled.first().copied().filter(|(at, _)| *at <= now) {
+            self.unsettled.pop_first();
+            self.refill(index, now);
+        }
     }
 
     /// When [`Executor::tick`] has something to do next.
     pub fn next_deadline(&self) -> Option<Moment> {
         let lock = self.waiting.iter().map(|waiting| waiting.next_try).min();
-        [self.leases.next_deadline(), lock].into_iter().flatten().min()
+        let unsettled = self.unsettled.first().map(|(at, _)| *at);
+        [self.leases.next_deadline(), lock, unsettled].into_iter().flatten().min()
     }
 
     /// Opens no more doors, and closes those that are open.
@@ -168,6 +177,7 @@ impl<O: Outside> Executor<O> {
         self.outside.order(Order::Stop);
         self.slots.clear();
         self.waiting.clear();
+        self.unsettled.clear();
         let effects = self.leases.close_all(now);
         self.carry_out(effects);
     }
@@ -177,26 +187,17 @@ impl<O: Outside> Executor<O> {
         self.leases.is_idle()
     }
 
-    fn new_slot(&mut self) -> SlotId {
-        self.next_slot += 1;
-        SlotId(self.next_slot)
-    }
-
     /// Reads a one-time door's pad whole, and arms its window.  A pad that cannot be read puts its door to sleep.
-    fn read_pad(&mut self, index: usize) {
+    fn read_pad(&mut self, index: usize, now: Moment) {
         let Some(DoorState { opener: Opener::Pad(pad), label, door, .. }) = self.doors.get_mut(index) else {
             return;
         };
-        let next_slot = &mut self.next_slot;
-        let read = pad.survey().and_then(|survey| {
-            pad.refill(&mut || {
-                *next_slot += 1;
-                SlotId(*next_slot)
-            })?;
-            Ok(survey)
-        });
+        let read = pad.survey().and_then(|survey| Ok((survey, pad.refill(&mut self.counter)?)));
         match read {
-            Ok(survey) => {
+            Ok((survey, moved)) => {
+                if moved.unfinished {
+                    self.unsettled.insert((now + SETTLED, index));
+                }
                 for complaint in &survey.complaints {
                     warn!("{label}: {complaint}");
                 }
@@ -279,27 +280,24 @@ impl<O: Outside> Executor<O> {
             self.slots.remove(&slot);
             self.outside.order(Order::Disarm(slot));
         }
-        self.refill(index);
+        self.refill(index, now);
         true
     }
 
-    fn refill(&mut self, index: usize) {
+    fn refill(&mut self, index: usize, now: Moment) {
         let Some(DoorState { opener: Opener::Pad(pad), label, door, .. }) = self.doors.get_mut(index) else {
             return;
         };
-        let next_slot = &mut self.next_slot;
-        let moved = pad.refill(&mut || {
-            *next_slot += 1;
-            SlotId(*next_slot)
-        });
-        let moved = match moved {
+        let moved = match pad.refill(&mut self.counter) {
             Ok(moved) => moved,
             Err(error) => {
                 warn!("{label}: no more sequences can be armed: {error}");
                 return;
             }
         };
-        if pad.armed().next().is_none() {
+        if moved.unfinished {
+            self.unsettled.insert((now + SETTLED, index));
+        } else if pad.armed().next().is_none() {
             warn!("{label}: no sequence left in {}; the door stays shut", pad.path().display());
         }
         let mut traffic = self.traffic.clone();

@@ -62,7 +62,8 @@ impl Lab {
     fn adopt(&mut self, text: &str) {
         let text = text.replace("PAD", &self.path().display().to_string());
         let (config, report) = config::parse("t.conf", text.as_bytes());
-        self.executor.adopt(config.unwrap_or_else(|| panic!("{}", report.render(false))));
+        let config = config.unwrap_or_else(|| panic!("{}", report.render(false)));
+        self.executor.adopt(config, self.now);
     }
 
     /// The slots of the newest plan with their sequences, door by door.
@@ -242,6 +243,21 @@ fn a_missing_pad_puts_only_its_own_door_to_sleep() {
     let slot = slots[0].0;
     lab.complete(slot);
     assert_eq!(lab.commands(), ["other"]);
+}
+
+#[test]
+fn a_last_line_without_a_newline_is_armed_when_the_file_has_settled() {
+    let mut lab = Lab::new(ONE_TIME);
+    fs::write(lab.path(), " 1,2\n 3,4\n 5,6").unwrap();
+    lab.complete(1);
+    let armed = |orders: Vec<Order>| orders.iter().any(|order| matches!(order, Order::Arm(_)));
+    assert!(!armed(lab.orders()), "somebody may still be writing it");
+    let file = fs::File::options().write(true).open(lab.path()).unwrap();
+    file.set_modified(std::time::SystemTime::now() - SETTLED).unwrap();
+    assert_eq!(lab.executor.next_deadline(), Some(lab.now + SETTLED));
+    lab.wait(SETTLED);
+    assert!(armed(lab.orders()));
+    assert_eq!(lab.executor.next_deadline(), None);
 }
 
 #[test]

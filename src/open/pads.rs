@@ -8,7 +8,7 @@ use seqgen::pad::{BadLineKind, Entry, Line, LockedPad, PadError, PadErrorKind, P
 use seqgen::sequence::{Protocol, Sequence};
 
 use crate::config::PadSource;
-use crate::message::SlotId;
+use crate::message::{SlotCounter, SlotId};
 
 /// How many bad lines of one pad are named in the log; the rest are counted.
 const NAMED_BAD_LINES: usize = 10;
@@ -70,6 +70,9 @@ pub(super) struct Moved {
     pub(super) gone: Vec<SlotId>,
     /// Slots that are armed now, with their sequences.
     pub(super) new: Vec<(SlotId, Sequence)>,
+    /// Whether the last line may still be being written, so that it is worth reading again when the file has
+    /// settled.
+    pub(super) unfinished: bool,
 }
 
 impl Pad {
@@ -125,7 +128,7 @@ impl Pad {
     /// Arms lines until the window is full again, and disarms those that the file no longer offers.
     ///
     /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.
-    pub(super) fn refill(&mut self, next_slot: &mut impl FnMut() -> SlotId) -> Result<Moved, PadError> {
+    pub(super) fn refill(&mut self, slots: &mut SlotCounter) -> Result<Moved, PadError> {
         let mut pad = ReadPad::open(self.path())?;
         let metadata = pad.file().metadata().map_err(|error| PadError::io(self.path(), error))?;
         let same = self.rest.take().filter(|rest| {
@@ -137,9 +140,11 @@ impl Pad {
         };
         let kept = if same.is_some() { self.armed.len() } else { 0 };
         let mut lines = Vec::new();
+        let mut unfinished = false;
         while kept + lines.len() < usize::from(self.source.window.get()) {
             let Some(line) = scan.next() else { break };
             let line = line.map_err(|error| PadError::io(&self.source.path, error))?;
+            unfinished |= line.entry == Entry::Unfinished;
             if line.live().is_some_and(|sequence| !self.spent.contains(sequence)) {
                 lines.push(line);
             }
@@ -152,12 +157,12 @@ impl Pad {
             inode: metadata.ino(),
             length: metadata.len(),
         });
-        Ok(self.arm(kept, lines, next_slot))
+        Ok(Moved { unfinished, ..self.arm(kept, lines, slots) })
     }
 
     /// Arms `lines` behind the first `kept` of those armed now.  A line that was armed before keeps its slot, so
     /// that whoever is half-way through it is not disturbed.
-    fn arm(&mut self, kept: usize, lines: Vec<Line>, next_slot: &mut impl FnMut() -> SlotId) -> Moved {
+    fn arm(&mut self, kept: usize, lines: Vec<Line>, slots: &mut SlotCounter) -> Moved {
         let mut earlier = self.armed.split_off(kept);
         let mut moved = Moved::default();
         for line in lines {
@@ -165,7 +170,7 @@ impl Pad {
             let before = earlier.iter().position(|armed| armed.line.live() == Some(sequence));
             let slot = before.and_then(|index| earlier.remove(index)).map_or_else(
                 || {
-                    let slot = next_slot();
+                    let slot = slots.take();
                     moved.new.push((slot, sequence.clone()));
                     slot
                 },

@@ -10,7 +10,7 @@ use super::*;
 struct Lab {
     directory: TempDir,
     pad: Pad,
-    next: u64,
+    slots: SlotCounter,
 }
 
 impl Lab {
@@ -19,7 +19,7 @@ impl Lab {
         let path = directory.path().join("pad");
         fs::write(&path, text).unwrap();
         let pad = Pad::new(PadSource { path, window: NonZeroU16::new(window).unwrap() });
-        let mut lab = Lab { directory, pad, next: 0 };
+        let mut lab = Lab { directory, pad, slots: SlotCounter::default() };
         lab.refill();
         lab
     }
@@ -33,13 +33,7 @@ impl Lab {
     }
 
     fn refill(&mut self) -> Moved {
-        let next = &mut self.next;
-        self.pad
-            .refill(&mut || {
-                *next += 1;
-                SlotId(*next)
-            })
-            .unwrap()
+        self.pad.refill(&mut self.slots).unwrap()
     }
 
     fn armed(&self) -> Vec<(u64, String)> {
@@ -169,7 +163,7 @@ fn a_changed_file_keeps_the_slots_of_lines_that_stay() {
 fn a_pad_that_cannot_be_read_leaves_the_window_as_it_was() {
     let mut lab = Lab::new(SIX, 2);
     fs::remove_file(lab.path()).unwrap();
-    assert!(lab.pad.refill(&mut || SlotId(99)).is_err());
+    assert!(lab.pad.refill(&mut SlotCounter::default()).is_err());
     assert_eq!(lab.armed(), pairs(&[(1, "1,2"), (2, "3,4")]));
 }
 
