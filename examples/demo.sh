@@ -75,6 +75,7 @@ did_not_happen() {
     exit 1
 } >&2
 
+# on HOST COMMAND…: runs it there.
 on() {
     ip netns exec "$@"
 }
@@ -95,11 +96,14 @@ for host in "$server" "$client"; do
     ip netns add "$host"
     ip -n "$host" link set lo up
 done
-ip link add eth0 netns "$server" type veth peer eth0 netns "$client"
+# Where both ends have the same index, the kernel takes up to a second to find that the cable is plugged in.
+ip link add eth0 index 10 netns "$server" type veth peer eth0 netns "$client"
 ip -n "$server" address add "$address/24" dev eth0
 ip -n "$client" address add 192.0.2.2/24 dev eth0
 ip -n "$server" link set eth0 up
 ip -n "$client" link set eth0 up
+plugged_in() { [[ $(on "$client" cat /sys/class/net/eth0/operstate) == up ]]; }
+eventually 5 plugged_in || did_not_happen "the cable is plugged in"
 
 say "The server runs a service on port 22."
 # Not through a function: $! is to be the program's own.

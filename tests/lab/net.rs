@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::host::Host;
 use crate::programs::{self, Peer};
+use crate::wait::{PATIENCE, wait_until};
 
 pub(crate) const SERVER: &str = "192.0.2.1";
 pub(crate) const SERVER_6: &str = "2001:db8::1";
@@ -116,21 +117,15 @@ fn cabled_hosts() -> (Host, Host) {
         // Duplicate address detection would delay the first IPv6 packet by a second or two.
         host.succeeds(Command::new("sh").args(["-c", "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad"]));
     }
-    ip(&[
-        "link",
-        "add",
-        "eth0",
-        "netns",
-        server.name(),
-        "type",
-        "veth",
-        "peer",
-        "eth0",
-        "netns",
-        client.name(),
-    ]);
+    // Where both ends have the same index, the kernel takes up to a second to find that the cable is plugged in.
+    let link = ["link", "add", "eth0", "index", "10", "netns", server.name()];
+    ip(&[&link[..], &["type", "veth", "peer", "eth0", "netns", client.name()]].concat());
     server.configure(&[SERVER], SERVER_6);
     client.configure(&[CLIENT, OTHER, WATCHMAN], CLIENT_6);
+    for host in [&server, &client] {
+        let plugged_in = || host.succeeds(Command::new("cat").arg("/sys/class/net/eth0/operstate")) == "up\n";
+        assert!(wait_until(PATIENCE, plugged_in), "the cable of {} is not plugged in", host.name());
+    }
     (server, client)
 }
 
