@@ -60,6 +60,15 @@ pub struct Traffic {
     pub udp: bool,
 }
 
+/// Whose packets count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 and IPv6.
+    Both,
+    /// IPv4 only.
+    Ipv4Only,
+}
+
 /// Everything the capture side matches against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {

@@ -13,6 +13,11 @@ impl Moment {
         Moment(elapsed)
     }
 
+    /// How long after the start this is.
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+
     /// How long it is from `now` until this moment; zero if it has passed.
     pub fn wait_from(self, now: Moment) -> Duration {
         self.0.saturating_sub(now.0)

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::ops::Range;
 
 use etherparse::{
     Ethernet2HeaderSlice, IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice,
@@ -37,6 +38,8 @@ pub struct Hit {
     pub port: NonZeroU16,
     /// What the transport header says besides the ports.
     pub segment: Segment,
+    /// Whether the frame says that it came by the loopback interface; only cooked ones do.
+    pub by_loopback: bool,
 }
 
 /// What a hit's transport header says besides the ports.
@@ -92,18 +95,33 @@ impl LinkLayer {
 
 /// The hit that this frame makes, if it makes one.
 pub fn decode(link: LinkLayer, frame: &[u8]) -> Option<Hit> {
-    let packet = match link {
-        LinkLayer::Ethernet => ethernet_payload(frame)?,
-        LinkLayer::Raw => frame,
-        LinkLayer::Sll => cooked_payload(frame, 16, 0..2, 14..16)?,
-        LinkLayer::Sll2 => cooked_payload(frame, 20, 10..11, 0..2)?,
+    let (packet, by_loopback) = match link {
+        LinkLayer::Ethernet => (ethernet_payload(frame)?, false),
+        LinkLayer::Raw => (frame, false),
+        LinkLayer::Sll => cooked_payload(frame, &SLL)?,
+        LinkLayer::Sll2 => cooked_payload(frame, &SLL2)?,
     };
-    match packet.first()? >> 4 {
-        4 => ipv4(packet),
-        6 => ipv6(packet),
-        _ => None,
-    }
+    let hit = match packet.first()? >> 4 {
+        4 => ipv4(packet)?,
+        6 => ipv6(packet)?,
+        _ => return None,
+    };
+    Some(Hit { by_loopback, ..hit })
 }
+
+/// Where the fields of a cooked header are.
+struct Cooked {
+    length: usize,
+    packet_type: Range<usize>,
+    device_type: Range<usize>,
+    protocol: Range<usize>,
+}
+
+const SLL: Cooked = Cooked { length: 16, packet_type: 0..2, device_type: 2..4, protocol: 14..16 };
+const SLL2: Cooked = Cooked { length: 20, packet_type: 10..11, device_type: 8..10, protocol: 0..2 };
+
+/// The device type of the loopback interface (`ARPHRD_LOOPBACK`).
+const LOOPBACK: [u8; 2] = 772u16.to_be_bytes();
 
 fn ethernet_payload(frame: &[u8]) -> Option<&[u8]> {
     let header = Ethernet2HeaderSlice::from_slice(frame).ok()?;
@@ -114,20 +132,16 @@ fn ethernet_payload(frame: &[u8]) -> Option<&[u8]> {
     ip_after_tags(header.ether_type().0, frame.get(header.slice().len()..)?)
 }
 
-/// The payload of a cooked frame that was sent to this host: packet type 0 in the bytes `packet_type`, as
-/// against broadcast, multicast, other hosts' and outgoing packets.
-fn cooked_payload(
-    frame: &[u8],
-    header_length: usize,
-    packet_type: std::ops::Range<usize>,
-    protocol: std::ops::Range<usize>,
-) -> Option<&[u8]> {
-    let payload = frame.get(header_length..)?;
-    if frame.get(packet_type)?.iter().any(|&byte| byte != 0) {
+/// The payload of a cooked frame that was sent to this host (packet type 0, as against broadcast, multicast, other
+/// hosts' and outgoing packets), and whether it came by the loopback interface.
+fn cooked_payload<'a>(frame: &'a [u8], header: &Cooked) -> Option<(&'a [u8], bool)> {
+    let payload = frame.get(header.length..)?;
+    if frame.get(header.packet_type.clone())?.iter().any(|&byte| byte != 0) {
         return None;
     }
-    let ether_type = u16::from_be_bytes(frame.get(protocol)?.try_into().ok()?);
-    ip_after_tags(ether_type, payload)
+    let by_loopback = frame.get(header.device_type.clone())? == LOOPBACK;
+    let ether_type = u16::from_be_bytes(frame.get(header.protocol.clone())?.try_into().ok()?);
+    Some((ip_after_tags(ether_type, payload)?, by_loopback))
 }
 
 fn ip_after_tags(mut ether_type: u16, mut payload: &[u8]) -> Option<&[u8]> {
@@ -223,7 +237,14 @@ fn transport(source: IpAddr, destination: IpAddr, protocol: IpNumber, payload: P
             let port = NonZeroU16::new(header.destination_port())?;
             let flags = TcpFlags::from_bits(*header.slice().get(13)?);
             let segment = Segment::Tcp { flags, number: header.sequence_number() };
-            Some(Hit { source, destination, source_port: header.source_port(), port, segment })
+            Some(Hit {
+                source,
+                destination,
+                source_port: header.source_port(),
+                port,
+                segment,
+                by_loopback: false,
+            })
         }
         IpNumber::UDP => {
             let header = UdpHeaderSlice::from_slice(payload.captured).ok()?;
@@ -231,7 +252,14 @@ fn transport(source: IpAddr, destination: IpAddr, protocol: IpNumber, payload: P
             if !(8..=payload.length).contains(&usize::from(header.length())) {
                 return None;
             }
-            Some(Hit { source, destination, source_port: header.source_port(), port, segment: Segment::Udp })
+            Some(Hit {
+                source,
+                destination,
+                source_port: header.source_port(),
+                port,
+                segment: Segment::Udp,
+                by_loopback: false,
+            })
         }
         _ => None,
     }

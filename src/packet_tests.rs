@@ -11,6 +11,7 @@ fn hit4(segment: Segment) -> Hit {
         source_port: 40000,
         port: NonZeroU16::new(7000).unwrap(),
         segment,
+        by_loopback: false,
     }
 }
 
@@ -174,6 +175,29 @@ fn cooked_frames_count_only_when_sent_to_this_host() {
         let sll2 =
             [&[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, packet_type, 6, 2, 0, 0, 0, 0, 2, 0, 0][..], &packet].concat();
         assert_eq!(decode(LinkLayer::Sll2, &sll2), wanted);
+    }
+}
+
+#[test]
+fn cooked_frames_tell_the_loopback_interface() {
+    let packet = v4_packet(v4(&[]), &syn());
+    let sll = [&[0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0][..], &packet].concat();
+    let sll2 = [&[8, 0, 0, 0, 0, 0, 0, 1, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0][..], &packet].concat();
+    for (link, frame) in [(LinkLayer::Sll, sll), (LinkLayer::Sll2, sll2)] {
+        assert_eq!(decode(link, &frame), Some(Hit { by_loopback: true, ..hit4(SYN) }), "{link:?}");
+    }
+}
+
+#[test]
+fn link_types_have_their_decoders_and_others_none() {
+    let known =
+        [(1, LinkLayer::Ethernet), (12, LinkLayer::Raw), (101, LinkLayer::Raw), (228, LinkLayer::Raw)];
+    let more = [(229, LinkLayer::Raw), (113, LinkLayer::Sll), (276, LinkLayer::Sll2)];
+    for (number, link) in known.into_iter().chain(more) {
+        assert_eq!(LinkLayer::from_pcap(number), Some(link), "{number}");
+    }
+    for number in [0, 105, 127, 147, 249] {
+        assert_eq!(LinkLayer::from_pcap(number), None, "{number}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! knockd(8): arguments in, exit code out.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -8,9 +8,11 @@ use knockd::daemon::{Args, Failure, run};
 
 fn main() -> ExitCode {
     let Err(failure) = run(&Args::parse()) else { return ExitCode::SUCCESS };
+    let mut err = stderr();
+    // With standard error closed there is nobody to tell; the exit code remains.
     if let Failure::Refused { report, .. } = &failure {
-        eprint!("{}", report.render(stderr().is_terminal()));
+        let _ = write!(err, "{}", report.render(err.is_terminal()));
     }
-    eprintln!("knockd: {failure}");
+    let _ = writeln!(err, "knockd: {failure}");
     ExitCode::from(failure.exit_code())
 }

@@ -4,7 +4,7 @@
 //! ports is to be seen.  The exact decision is made in [`crate::packet`] and [`crate::track`].
 
 use crate::flags::FlagRule;
-use crate::message::Traffic;
+use crate::message::{Families, Traffic};
 
 /// With more different flag rules than this, every TCP packet is let through instead.
 const MOST_RULES: usize = 4;
@@ -12,7 +12,7 @@ const MOST_RULES: usize = 4;
 /// The filter expression (pcap-filter(7)) for this traffic.
 ///
 /// IPv6 extension headers and VLAN tags are let through whole, since the offsets behind them are not fixed.
-pub(super) fn expression(traffic: &Traffic) -> String {
+pub(super) fn expression(traffic: &Traffic, families: Families) -> String {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     if traffic.udp {
         v4.push("udp".to_owned());
@@ -34,7 +34,11 @@ pub(super) fn expression(traffic: &Traffic) -> String {
     }
     v6.extend([0, 43, 44, 60, 51].map(|header| format!("ip6[6]={header}")));
     let (v4, v6) = (v4.join(" or "), v6.join(" or "));
-    format!("(ip and ({v4})) or (ip6 and ({v6})) or ether proto 0x8100 or ether proto 0x88a8")
+    let v6 = match families {
+        Families::Both => format!(" or (ip6 and ({v6}))"),
+        Families::Ipv4Only => String::new(),
+    };
+    format!("(ip and ({v4})){v6} or ether proto 0x8100 or ether proto 0x88a8")
 }
 
 #[cfg(test)]
@@ -47,7 +51,10 @@ mod tests {
     use crate::packet::{LinkLayer, Segment, decode};
 
     fn compile(traffic: &Traffic) -> BpfProgram {
-        Capture::dead(Linktype::ETHERNET).unwrap().compile(&expression(traffic), true).unwrap()
+        Capture::dead(Linktype::ETHERNET)
+            .unwrap()
+            .compile(&expression(traffic, Families::Both), true)
+            .unwrap()
     }
 
     fn syn() -> Traffic {
@@ -129,7 +136,17 @@ mod tests {
     fn it_compiles_on_every_link_that_is_decoded() {
         for link in [1, 12, 113, 276] {
             let dead = Capture::dead(Linktype(link)).unwrap();
-            dead.compile(&expression(&Traffic { udp: true, ..syn() }), true).unwrap();
+            for families in [Families::Both, Families::Ipv4Only] {
+                dead.compile(&expression(&Traffic { udp: true, ..syn() }, families), true).unwrap();
+            }
         }
+    }
+
+    #[test]
+    fn ipv6_stays_in_the_kernel_where_it_is_left_out() {
+        let dead = Capture::dead(Linktype::ETHERNET).unwrap();
+        let program = dead.compile(&expression(&syn(), Families::Ipv4Only), true).unwrap();
+        let passed = frames().iter().filter(|frame| frame[12] == 0x86 && program.filter(frame)).count();
+        assert_eq!(passed, 0);
     }
 }

@@ -9,14 +9,14 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::filter;
-use crate::message::Traffic;
+use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
 
-/// How long the kernel gathers packets before it hands them over, in milliseconds.  Longer delays the last hit of a
-/// knock; 0 would lose packets, and immediate mode costs a wake-up for each of them.
-const GATHER_MS: i32 = 1;
-
 /// The size of the capture ring in bytes, which counts as memory.
+///
+/// In immediate mode every packet has a small place of its own in it, thousands in all.  Otherwise libpcap makes
+/// blocks of 256 KiB that each close after the gathering time, so that four lone packets would fill this ring while
+/// the daemon waits for its turn on a busy machine, and the rest of a knock would be lost.
 const RING: i32 = 1 << 20;
 
 /// The most packets that are handled before the loop looks at anything else.
@@ -27,7 +27,19 @@ pub struct Feed {
     capture: Capture<Active>,
     link: LinkLayer,
     by_loopback: bool,
+    families: Families,
     name: String,
+}
+
+/// How much one look at a feed has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Arrived {
+    /// No packet.
+    Nothing,
+    /// All there was.
+    Some,
+    /// As much as one look takes; there may be more.
+    FullBatch,
 }
 
 /// Why an interface cannot be captured from.
@@ -75,11 +87,12 @@ pub enum OpenError {
 }
 
 impl Feed {
-    /// Opens the interface for this traffic.
-    pub fn open(name: &str, traffic: &Traffic) -> Result<Feed, OpenError> {
+    /// Opens the interface; it sees nothing until [`Control::Order`](super::Control::Order) says what there is to see.
+    pub fn open(name: &str, families: Families) -> Result<Feed, OpenError> {
         let snap_length = i32::try_from(SNAP_LENGTH).unwrap_or(i32::MAX);
         let opened = Capture::from_device(name).and_then(|inactive| {
-            let inactive = inactive.snaplen(snap_length).timeout(GATHER_MS).buffer_size(RING).promisc(false);
+            let inactive =
+                inactive.snaplen(snap_length).immediate_mode(true).buffer_size(RING).promisc(false);
             inactive.open()?.setnonblock()
         });
         let capture = opened.map_err(|error| explain(name, error))?;
@@ -92,30 +105,30 @@ impl Feed {
             let link = link_type.get_name().unwrap_or_else(|_| link_type.0.to_string());
             return Err(OpenError::LinkType { name: name.to_owned(), link });
         };
-        let mut feed = Feed { capture, link, by_loopback: is_loopback(name), name: name.to_owned() };
-        feed.watch(traffic).map_err(fail)?;
+        let by_loopback = is_loopback(name);
+        let mut feed = Feed { capture, link, by_loopback, families, name: name.to_owned() };
+        feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
     }
 
     /// Sees this traffic from now on.
     pub(super) fn watch(&mut self, traffic: &Traffic) -> Result<(), pcap::Error> {
-        self.capture.filter(&filter::expression(traffic), true)
+        self.capture.filter(&filter::expression(traffic, self.families), true)
     }
 
-    /// Hands over the hits that have arrived, up to a batch of packets; whether there may be more.
-    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit)) -> Result<bool, pcap::Error> {
-        let link = self.link;
+    /// Hands over the hits that have arrived, up to a batch of packets.
+    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit)) -> Result<Arrived, pcap::Error> {
+        let (link, by_loopback) = (self.link, self.by_loopback);
         let handled = self.capture.dispatch(Some(BATCH), |packet| {
             if let Some(hit) = decode(link, packet.data) {
-                take(&hit);
+                take(&Hit { by_loopback: by_loopback || hit.by_loopback, ..hit });
             }
         })?;
-        Ok(handled == BATCH)
-    }
-
-    /// Whether this is the loopback interface, where our own addresses may knock.
-    pub(super) fn by_loopback(&self) -> bool {
-        self.by_loopback
+        Ok(match handled {
+            0 => Arrived::Nothing,
+            BATCH => Arrived::FullBatch,
+            _ => Arrived::Some,
+        })
     }
 
     /// The interface's name.

@@ -4,15 +4,23 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
 
 use log::error;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use super::live::Feed;
+use super::live::{Arrived, Feed};
 use crate::clock::Clock;
 use crate::message::{Order, Report, Traffic};
 use crate::track::{Here, Tracker};
+
+/// How long packets gather once one has come.
+///
+/// A lone packet is judged at once; of a flood, each wake-up then takes what has come in this time, since being woken
+/// costs ten times what judging a packet does.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What a [`Watch`] can be told.
 pub enum Control {
@@ -62,18 +70,24 @@ impl Watch {
     pub fn run(mut self, mut report: impl FnMut(Report)) {
         let mut reports = Vec::new();
         while self.obey() && !self.feeds.is_empty() {
-            let more = self.take_hits(&mut reports);
+            let arrived = self.take_hits(&mut reports);
             self.tracker.expire(self.clock.now(), &mut reports);
             reports.drain(..).for_each(&mut report);
-            if !more && let Err(error) = self.wait() {
-                error!("waiting for packets failed: {error}");
-                return;
+            match arrived {
+                Arrived::FullBatch => {}
+                Arrived::Some => thread::sleep(GATHER),
+                Arrived::Nothing => {
+                    if let Err(error) = self.wait() {
+                        error!("waiting for packets failed: {error}");
+                        return;
+                    }
+                }
             }
         }
     }
 
     /// Carries out the orders that have come; `false` when one of them is to stop.
-    fn obey(&mut self) -> bool {
+    pub fn obey(&mut self) -> bool {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.bell, &mut count);
         while let Ok(control) = self.orders.try_recv() {
@@ -101,25 +115,22 @@ impl Watch {
         }
     }
 
-    /// Judges one batch of packets of each feed; whether there may be more.
-    fn take_hits(&mut self, reports: &mut Vec<Report>) -> bool {
-        let mut more = false;
+    /// Judges one batch of packets of each feed; how much the busiest has brought.
+    fn take_hits(&mut self, reports: &mut Vec<Report>) -> Arrived {
+        let mut most = Arrived::Nothing;
         let now = self.clock.now();
         let tracker = &mut self.tracker;
-        self.feeds.retain_mut(|feed| {
-            let by_loopback = feed.by_loopback();
-            match feed.hits(|hit| tracker.hit(hit, by_loopback, now, reports)) {
-                Ok(full) => {
-                    more |= full;
-                    true
-                }
-                Err(error) => {
-                    error!("{}: capturing has failed: {error}", feed.name());
-                    false
-                }
+        self.feeds.retain_mut(|feed| match feed.hits(|hit| tracker.hit(hit, now, reports)) {
+            Ok(arrived) => {
+                most = most.max(arrived);
+                true
+            }
+            Err(error) => {
+                error!("{}: capturing has failed: {error}", feed.name());
+                false
             }
         });
-        more
+        most
     }
 
     /// Sleeps until a packet, an order or a deadline comes.

@@ -29,7 +29,7 @@ const MAX_WINDOW: u16 = 1000;
 /// Checks everything, and makes a configuration of what is right; what is wrong goes to `problems`, and the
 /// configuration holds only if there is no error among them.
 pub(super) fn check(sections: &[Section], problems: &mut Vec<Problem>) -> Config {
-    let mut options = Options { use_syslog: false, log_file: None, interfaces: None };
+    let mut options = Options { use_syslog: false, log_file: None, pid_file: None, interfaces: None };
     let mut doors: Vec<Door> = Vec::new();
     let mut names: HashSet<&str> = HashSet::new();
     let mut pads: HashMap<PathBuf, String> = HashMap::new();
@@ -132,6 +132,9 @@ fn check_options(section: &Section, options: &mut Options, problems: &mut Vec<Pr
     }
     if let Some(path) = given.value(OptionKey::LogFile, problems).and_then(|v| path(v, problems)) {
         options.log_file = Some(path);
+    }
+    if let Some(path) = given.value(OptionKey::PidFile, problems).and_then(|v| path(v, problems)) {
+        options.pid_file = Some(path);
     }
     if let Some(names) = given.read(OptionKey::Interface, problems, interfaces) {
         options.interfaces = Some(names);

@@ -5,6 +5,7 @@
 pub(super) enum OptionKey {
     UseSyslog,
     LogFile,
+    PidFile,
     Interface,
 }
 
@@ -28,6 +29,7 @@ pub(super) enum DoorKey {
 pub(super) const OPTIONS: &[(&str, OptionKey)] = &[
     ("usesyslog", OptionKey::UseSyslog),
     ("logfile", OptionKey::LogFile),
+    ("pidfile", OptionKey::PidFile),
     ("interface", OptionKey::Interface),
 ];
 

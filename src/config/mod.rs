@@ -1,6 +1,6 @@
 //! The daemon's configuration: from the text of a file to a typed [`Config`], or to every problem in it.
 //!
-//! A syntax ([`classic`]) turns text into one raw form ([`raw`]), and one checking step ([`check`]) turns that
+//! A syntax (`classic`) turns text into one raw form (`raw`), and one checking step (`check`) turns that
 //! into the configuration, so that no syntax has rules of its own.
 
 mod check;

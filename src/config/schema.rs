@@ -25,6 +25,8 @@ pub struct Options {
     pub use_syslog: bool,
     /// The file to append log lines to.
     pub log_file: Option<PathBuf>,
+    /// The file for the daemon's process id.
+    pub pid_file: Option<PathBuf>,
     /// The interfaces to listen on; `None` where the file does not say.
     pub interfaces: Option<Vec<String>>,
 }

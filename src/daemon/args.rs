@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser};
 /// Opens doors for whoever knocks the right ports in the right order
 #[derive(Clone, Debug, Parser)]
 #[command(name = "knockd", version, disable_version_flag = true, disable_help_flag = true)]
+#[expect(clippy::struct_excessive_bools, reason = "these are flags")]
 pub struct Args {
     /// Read the configuration from FILE
     #[arg(short, long, value_name = "FILE", default_value = "/etc/knockd.conf")]
@@ -16,9 +17,25 @@ pub struct Args {
     #[arg(short, long, value_name = "NAME")]
     pub interface: Option<String>,
 
+    /// Become a daemon, as soon as it listens
+    #[arg(short, long)]
+    pub daemon: bool,
+
+    /// Write the daemon's process id to FILE, whatever the configuration says
+    #[arg(short, long, value_name = "FILE")]
+    pub pidfile: Option<PathBuf>,
+
     /// Append log lines to FILE, whatever the configuration says
     #[arg(short = 'g', long, value_name = "FILE")]
     pub logfile: Option<PathBuf>,
+
+    /// Look up names for addresses in the log
+    #[arg(short, long)]
+    pub lookup: bool,
+
+    /// Ignore IPv6
+    #[arg(short = '4', long = "only-ip-v4")]
+    pub only_ipv4: bool,
 
     /// Print every log line to standard output as well
     #[arg(short, long)]
@@ -27,6 +44,22 @@ pub struct Args {
     /// Log what helps in finding faults, too
     #[arg(short = 'D', long)]
     pub debug: bool,
+
+    /// Check the configuration as a start would, say what is wrong with it, and end
+    #[arg(long, conflicts_with_all = ["daemon", "read", "dry_run"])]
+    pub check: bool,
+
+    /// Log commands instead of running them, and leave pads as they are
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Take packets from a savefile (tcpdump -w) with their own times, as a dry run
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["daemon", "interface", "pidfile", "logfile", "lookup"])]
+    pub read: Option<PathBuf>,
+
+    /// Set for the process that goes on in the background
+    #[arg(long, hide = true)]
+    pub(super) detached: bool,
 
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]

@@ -1,6 +1,7 @@
 //! What wakes the daemon's main thread: reports from the capture side, ended commands, signals.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
@@ -8,9 +9,10 @@ use log::error;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::names::Names;
 use crate::capture::{Control, OrderSender, Watch};
 use crate::message::{Order, Report};
-use crate::open::{CommandEnd, Ended, Job, Outside, run};
+use crate::open::{CommandEnd, Ended, Job, Mode, Outside, run};
 
 /// One thing that has happened.
 #[derive(Debug)]
@@ -57,6 +59,9 @@ pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()>
 pub(super) struct Threads {
     pub(super) orders: OrderSender,
     pub(super) events: mpsc::Sender<Event>,
+    /// Looks up names for the log, if it is to have any.
+    pub(super) names: Option<Names>,
+    pub(super) mode: Mode,
 }
 
 impl Outside for Threads {
@@ -67,6 +72,11 @@ impl Outside for Threads {
     fn run(&mut self, job: Job) {
         let key = job.key.clone();
         let events = self.events.clone();
+        if self.mode == Mode::DryRun {
+            let end = CommandEnd { key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
+            let _ = events.send(Event::CommandEnded(end));
+            return;
+        }
         let started = thread::Builder::new().name("command".to_owned()).spawn(move || {
             run(&job, |end| {
                 let _ = events.send(Event::CommandEnded(end));
@@ -78,5 +88,9 @@ impl Outside for Threads {
             let end = CommandEnd { key, outcome, complaint: String::new() };
             let _ = self.events.send(Event::CommandEnded(end));
         }
+    }
+
+    fn describe(&mut self, source: IpAddr) -> String {
+        self.names.as_ref().map_or_else(|| source.to_string(), |names| names.describe(source))
     }
 }

@@ -15,6 +15,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use self::syslog::Syslog;
 
+/// The form of a line's time: ISO 8601 with a blank, local time, to the second.
+const TIME: &str = "%Y-%m-%d %H:%M:%S";
+
 /// Where log lines go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Destinations {
@@ -36,8 +39,9 @@ pub struct LogError {
     error: io::Error,
 }
 
-static LOGGER: Logger =
-    Logger { sinks: Mutex::new(Sinks { file: None, syslog: None, terminal: Terminal::Stderr }) };
+static LOGGER: Logger = Logger {
+    sinks: Mutex::new(Sinks { file: None, syslog: None, terminal: Terminal::Stderr, pretended: None }),
+};
 
 /// Sends the log to these destinations from now on; a file is opened anew.
 ///
@@ -57,10 +61,26 @@ pub fn log_to(destinations: &Destinations) -> Result<(), LogError> {
     };
     sinks.file = file;
     drop(sinks);
-    log::set_max_level(if destinations.debug { LevelFilter::Debug } else { LevelFilter::Info });
+    log_from(if destinations.debug { LevelFilter::Debug } else { LevelFilter::Info });
     // It fails where the logger is in place already, which is just as well.
     let _ = log::set_logger(&LOGGER);
     Ok(())
+}
+
+/// Prints every line to standard output only, with this time instead of the present one.
+///
+/// For packets out of a savefile, whose times are those of the savefile.
+pub fn log_to_stdout_at(time: Zoned) {
+    let mut sinks = LOGGER.sinks();
+    (sinks.file, sinks.syslog, sinks.terminal) = (None, None, Terminal::Stdout);
+    sinks.pretended = Some(time);
+    drop(sinks);
+    let _ = log::set_logger(&LOGGER);
+}
+
+/// Logs from this level on.
+pub fn log_from(level: LevelFilter) {
+    log::set_max_level(level);
 }
 
 fn open(path: &Path) -> Result<File, LogError> {
@@ -76,6 +96,7 @@ struct Sinks {
     file: Option<File>,
     syslog: Option<Syslog>,
     terminal: Terminal,
+    pretended: Option<Zoned>,
 }
 
 enum Terminal {
@@ -101,9 +122,13 @@ impl Log for Logger {
         }
         let line = one_line(record.level(), &record.args().to_string());
         let mut sinks = self.sinks();
+        if let Some(time) = &sinks.pretended {
+            let _ = writeln!(io::stdout(), "[{}] {line}", time.strftime(TIME));
+            return;
+        }
         // A log that cannot be written is no reason to keep anybody out, so failures are passed over here.
         if let Some(file) = &mut sinks.file {
-            let _ = writeln!(file, "[{}] {line}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S"));
+            let _ = writeln!(file, "[{}] {line}", Zoned::now().strftime(TIME));
         }
         match sinks.terminal {
             Terminal::Silent => {}

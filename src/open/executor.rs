@@ -31,11 +31,25 @@ pub trait Outside {
     fn order(&mut self, order: Order);
     /// Runs a command without waiting for it; its end comes back through [`Executor::command_ended`].
     fn run(&mut self, job: Job);
+    /// How the log calls this source.
+    fn describe(&mut self, source: IpAddr) -> String {
+        source.to_string()
+    }
+}
+
+/// Whether doors are opened in earnest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Lines are struck and commands are run.
+    Earnest,
+    /// Commands are only logged, and used lines are only remembered.
+    DryRun,
 }
 
 /// Doors, pads, leases, and the openings that are under way.
 pub struct Executor<O> {
     outside: O,
+    mode: Mode,
     doors: Vec<DoorState>,
     slots: HashMap<SlotId, usize>,
     counter: SlotCounter,
@@ -67,9 +81,10 @@ struct Waiting {
 
 impl<O: Outside> Executor<O> {
     /// An executor without doors.
-    pub fn new(outside: O) -> Executor<O> {
+    pub fn new(outside: O, mode: Mode) -> Executor<O> {
         Executor {
             outside,
+            mode,
             doors: Vec::new(),
             slots: HashMap::new(),
             counter: SlotCounter::default(),
@@ -123,9 +138,10 @@ impl<O: Outside> Executor<O> {
             return;
         };
         let label = Arc::clone(&self.doors[index].label);
+        let who = self.outside.describe(source);
         match report {
-            Report::Stage { stage, .. } => info!("{source}: {label}: Stage {stage}"),
-            Report::TimedOut { stage, .. } => info!("{source}: {label}: sequence timeout (stage {stage})"),
+            Report::Stage { stage, .. } => info!("{who}: {label}: Stage {stage}"),
+            Report::TimedOut { stage, .. } => info!("{who}: {label}: sequence timeout (stage {stage})"),
             Report::Completed { .. } => match self.doors[index].opener {
                 Opener::Static(..) => self.open(index, source, now),
                 Opener::Pad(_) => {
@@ -258,12 +274,17 @@ impl<O: Outside> Executor<O> {
             return true;
         };
         let (label, source) = (Arc::clone(label), claim.source);
+        let who = self.outside.describe(source);
         let mut gone = Vec::new();
-        match pad.use_up(claim.slot, &mut gone) {
+        let used = match self.mode {
+            Mode::Earnest => pad.use_up(claim.slot, &mut gone),
+            Mode::DryRun => pad.pretend_use(claim.slot, &mut gone),
+        };
+        match used {
             Use::Struck { skipped } => {
                 if skipped > 0 {
                     let plural = if skipped == 1 { "" } else { "s" };
-                    info!("{source}: {label}: {skipped} skipped sequence{plural} struck too");
+                    info!("{who}: {label}: {skipped} skipped sequence{plural} struck too");
                 }
                 self.open(index, source, now);
             }
@@ -271,10 +292,10 @@ impl<O: Outside> Executor<O> {
             Use::Busy => {
                 pad.give_up(claim.slot, &mut gone);
                 let error = PadErrorKind::Busy;
-                warn!("{source}: {label}: right sequence, but not opened: {}: {error}", pad.path().display());
+                warn!("{who}: {label}: right sequence, but not opened: {}: {error}", pad.path().display());
             }
-            Use::NotArmed => info!("{source}: {label}: a sequence that was used already; nothing is opened"),
-            Use::Failed(error) => warn!("{source}: {label}: right sequence, but not opened: {error}"),
+            Use::NotArmed => info!("{who}: {label}: a sequence that was used already; nothing is opened"),
+            Use::Failed(error) => warn!("{who}: {label}: right sequence, but not opened: {error}"),
         }
         for slot in gone {
             self.slots.remove(&slot);
@@ -318,7 +339,7 @@ impl<O: Outside> Executor<O> {
 
     fn open(&mut self, index: usize, source: IpAddr, now: Moment) {
         let DoorState { door, label, .. } = &self.doors[index];
-        info!("{source}: {label}: OPEN SESAME");
+        info!("{}: {label}: OPEN SESAME", self.outside.describe(source));
         let start = door.start.get(source).as_ref().map(|command| command.render(source));
         if start.is_none() {
             info!("{label}: no command for this address family");
@@ -335,7 +356,9 @@ impl<O: Outside> Executor<O> {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::TimedOut(key) => info!("{}: {}: command timeout", key.source, key.door),
+                Effect::TimedOut(key) => {
+                    info!("{}: {}: command timeout", self.outside.describe(key.source), key.door);
+                }
                 Effect::Refused(key) => {
                     warn!(
                         "{}: {}: too many openings wait for a command that is still running",
@@ -343,7 +366,11 @@ impl<O: Outside> Executor<O> {
                     );
                 }
                 Effect::Run(job) => {
-                    info!("{}: running command: {}", job.key.door, job.command);
+                    let verb = match self.mode {
+                        Mode::Earnest => "running command",
+                        Mode::DryRun => "would run",
+                    };
+                    info!("{}: {verb}: {}", job.key.door, job.command);
                     self.outside.run(job);
                 }
             }

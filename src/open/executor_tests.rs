@@ -49,7 +49,7 @@ impl Lab {
         let pad = directory.path().join("pad");
         fs::write(&pad, PAD).unwrap();
         let record = Rc::new(RefCell::new(Record::default()));
-        let executor = Executor::new(Probe { record: Rc::clone(&record), pad });
+        let executor = Executor::new(Probe { record: Rc::clone(&record), pad }, Mode::Earnest);
         let mut lab = Lab { directory, executor, record, now: Moment::after_start(Duration::ZERO) };
         lab.adopt(text);
         lab
@@ -348,4 +348,17 @@ fn a_line_with_udp_appended_later_is_seen() {
         _ => None,
     });
     assert!(watch.unwrap().udp);
+}
+
+#[test]
+fn a_dry_run_uses_lines_up_in_memory_only() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.executor.mode = Mode::DryRun;
+    lab.complete(2);
+    lab.complete(1);
+    lab.complete(2);
+    assert_eq!(lab.commands(), ["open 192.0.2.2"], "whoever carries jobs out is told, and runs nothing");
+    assert_eq!(fs::read_to_string(lab.path()).unwrap(), PAD);
+    lab.adopt(ONE_TIME);
+    assert_eq!(lab.plan(), [(3, "5,6".to_owned())]);
 }

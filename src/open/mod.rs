@@ -6,5 +6,6 @@ mod lease;
 mod pads;
 
 pub use command::{CommandEnd, Ended, Job, Phase, run};
-pub use executor::{Executor, Outside};
+pub use executor::{Executor, Mode, Outside};
 pub use lease::LeaseKey;
+pub use pads::pad_words;

@@ -7,7 +7,7 @@ use std::path::Path;
 use seqgen::pad::{BadLineKind, Entry, Line, LockedPad, PadError, PadErrorKind, Position, ReadPad, Seen};
 use seqgen::sequence::{Protocol, Sequence};
 
-use crate::config::PadSource;
+use crate::config::{Door, PadSource, Trigger};
 use crate::message::{SlotCounter, SlotId};
 
 /// How many bad lines of one pad are named in the log; the rest are counted.
@@ -202,6 +202,17 @@ impl Pad {
         }
     }
 
+    /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
+    pub(super) fn pretend_use(&mut self, slot: SlotId, gone: &mut Vec<SlotId>) -> Use {
+        match self.armed.iter().position(|armed| armed.slot == slot) {
+            Some(index) => {
+                self.spend_through(index, gone);
+                Use::Struck { skipped: index }
+            }
+            None => Use::NotArmed,
+        }
+    }
+
     /// Gives up waiting for the lock: the line behind `slot` and those before it are never to be used.
     pub(super) fn give_up(&mut self, slot: SlotId, gone: &mut Vec<SlotId>) {
         if let Some(index) = self.armed.iter().position(|armed| armed.slot == slot) {
@@ -214,6 +225,20 @@ impl Pad {
             gone.push(armed.slot);
             self.spent.extend(armed.line.live().cloned());
         }
+    }
+}
+
+/// What there is to say about a door's pad before a start: its bad lines, and how much is left of it.
+pub fn pad_words(door: &Door) -> Vec<String> {
+    let Trigger::OneTime(source) = &door.trigger else { return Vec::new() };
+    let path = source.path.display();
+    match Pad::new(source.clone()).survey() {
+        Ok(Survey { live, mut complaints, .. }) => {
+            let plural = if live == 1 { "" } else { "s" };
+            complaints.push(format!("{live} sequence{plural} left in {path}"));
+            complaints
+        }
+        Err(error) => vec![format!("the door would stay shut: {error}")],
     }
 }
 

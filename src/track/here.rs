@@ -27,11 +27,10 @@ impl Here {
         if source.is_unspecified() || is_group(source) || is_mapped(source) {
             return false;
         }
-        if by_loopback {
-            return true;
+        match self {
+            Here::Addresses(ours) => by_loopback || !(source.is_loopback() || ours.contains(&source)),
+            Here::Anywhere => true,
         }
-        let ours = matches!(self, Here::Addresses(ours) if ours.contains(&source));
-        !source.is_loopback() && !ours
     }
 }
 
@@ -72,6 +71,12 @@ mod tests {
             assert!(!sender(source, false), "{source}");
             assert!(sender(source, true), "{source}");
         }
+    }
+
+    #[test]
+    fn a_savefile_may_come_from_a_loopback_interface() {
+        assert!(Here::Anywhere.is_possible_sender("127.0.0.1".parse().unwrap(), false));
+        assert!(!Here::Anywhere.is_possible_sender("224.0.0.1".parse().unwrap(), false));
     }
 
     #[test]

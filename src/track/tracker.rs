@@ -7,13 +7,14 @@ use std::net::IpAddr;
 use super::armed::Armed;
 use super::attempt::{Attempt, Verdict};
 use super::here::Here;
-use crate::message::{DoorRule, Plan, Report, Slot, SlotId};
+use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
 use crate::packet::{Hit, Segment};
 
 /// The matcher's whole state.
 pub struct Tracker {
     here: Here,
+    families: Families,
     doors: Vec<DoorRule>,
     armed: Armed,
     sources: HashMap<IpAddr, Vec<(SlotId, Attempt)>>,
@@ -23,9 +24,10 @@ pub struct Tracker {
 
 impl Tracker {
     /// A tracker on a host with these addresses that has nothing armed.
-    pub fn new(here: Here) -> Tracker {
+    pub fn new(here: Here, families: Families) -> Tracker {
         Tracker {
             here,
+            families,
             doors: Vec::new(),
             armed: Armed::new(),
             sources: HashMap::new(),
@@ -64,10 +66,11 @@ impl Tracker {
         self.here = here;
     }
 
-    /// Judges one hit, which came in by the loopback interface or by another.
-    pub fn hit(&mut self, hit: &Hit, by_loopback: bool, now: Moment, reports: &mut Vec<Report>) {
+    /// Judges one hit.
+    pub fn hit(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
         self.expire(now, reports);
-        if !self.here.is_possible_sender(hit.source, by_loopback) {
+        let left_out = self.families == Families::Ipv4Only && hit.source.is_ipv6();
+        if left_out || !self.here.is_possible_sender(hit.source, hit.by_loopback) {
             return;
         }
         self.start_attempts(hit, now);

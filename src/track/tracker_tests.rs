@@ -33,7 +33,7 @@ impl Lab {
 
     fn of(plan: Plan) -> Lab {
         let ours = ["192.0.2.1", "2001:db8::1"].iter().map(|a| a.parse().unwrap()).collect();
-        let mut tracker = Tracker::new(Here::Addresses(ours));
+        let mut tracker = Tracker::new(Here::Addresses(ours), Families::Both);
         tracker.adopt(plan);
         Lab { tracker, now: 0, packets: 0 }
     }
@@ -56,13 +56,14 @@ impl Lab {
             source_port: u16::try_from(30000 + self.packets).unwrap(),
             port: step.port,
             segment,
+            by_loopback: false,
         }
     }
 
     fn send(&mut self, hit: &Hit) -> Vec<Report> {
         let now = self.moment();
         let mut reports = Vec::new();
-        self.tracker.hit(hit, false, now, &mut reports);
+        self.tracker.hit(hit, now, &mut reports);
         reports
     }
 
@@ -370,6 +371,22 @@ fn ipv6_sources_knock_like_ipv4_ones() {
     let mut lab = Lab::with(&["1,2"]);
     lab.hit("2001:db8::2", "1");
     assert_eq!(opened(&lab.hit("2001:db8::2", "2")), [0]);
+}
+
+#[test]
+fn ipv6_can_be_left_out() {
+    let mut lab = Lab::with(&["1"]);
+    lab.tracker.families = Families::Ipv4Only;
+    assert_eq!(lab.hit("2001:db8::2", "1"), []);
+    assert_eq!(lab.knock(&["1"]), [0]);
+}
+
+#[test]
+fn our_own_addresses_knock_by_the_loopback_interface_only() {
+    let mut lab = Lab::with(&["1"]);
+    let hit = lab.packet("192.0.2.1", "1");
+    assert_eq!(lab.send(&hit), []);
+    assert_eq!(opened(&lab.send(&Hit { by_loopback: true, ..hit })), [0]);
 }
 
 mod against_chance {

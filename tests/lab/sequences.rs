@@ -1,5 +1,7 @@
 //! Which packets make up a knock, and which do not.
 
+use rustix::process::Signal;
+
 use crate::daemon::Daemon;
 use crate::firewall::{self, NFT_OPEN, NFT_OPEN_6, nft_lets_in};
 use crate::hits::{ACK, FIN, Hit, SYN, send, send_flags};
@@ -170,4 +172,20 @@ fn one_persons_hits_do_not_complete_anothers_knock() {
     }
     send(&lab.client, OTHER, SERVER, &[Hit::Udp(8000), Hit::Tcp(9000)]);
     stays_shut(&lab, &daemon);
+}
+
+/// On a busy machine the daemon may not get a turn for a while; the hits of a whole knock must find room meanwhile.
+#[test]
+fn a_daemon_that_is_held_up_misses_no_hit() {
+    let ports: Vec<u16> = (0..32).map(|i| 20_000 + i * 7 % 32 * 100).collect();
+    let list = ports.iter().map(u16::to_string).collect::<Vec<_>>();
+    let Some((lab, daemon)) = with_door("a_daemon_that_is_held_up_misses_no_hit", &list.join(",")) else {
+        return;
+    };
+    daemon.signal(Signal::STOP);
+    let mut args = vec!["-d", "3", SERVER];
+    args.extend(list.iter().map(String::as_str));
+    lab.knock(&args);
+    daemon.signal(Signal::CONT);
+    assert_eq!(daemon.openings(&lab, "ssh"), 1);
 }

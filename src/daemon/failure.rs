@@ -1,0 +1,80 @@
+//! Why the daemon could not start, or had to end.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::pidfile::PidFileError;
+use crate::capture::OpenError;
+use crate::config::Report;
+use crate::logging::LogError;
+
+/// Why the daemon could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration cannot be read.
+    #[error("the configuration {} cannot be read: {error}", .path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The configuration has errors.
+    #[error("the configuration {} is refused", .path.display())]
+    Refused {
+        /// Its path.
+        path: PathBuf,
+        /// Every error, and the warnings.
+        report: Report,
+    },
+    /// An interface cannot be captured from.
+    #[error(transparent)]
+    Capture(#[from] OpenError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The pidfile cannot be written.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    /// The operating system refuses something else.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        error: io::Error,
+    },
+    /// A savefile cannot be read.
+    #[error("the savefile {} {problem}", .path.display())]
+    Savefile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Capturing has ended by itself.
+    #[error("no interface is left to listen on")]
+    CaptureEnded,
+    /// The process that was to stay in the background has ended, and said why.
+    #[error("the daemon did not start")]
+    Detached {
+        /// Its exit code.
+        code: u8,
+    },
+}
+
+impl Failure {
+    /// The exit code, as knockd(8) lists them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Unreadable { .. } | Failure::Refused { .. } => 3,
+            Failure::Detached { code } => *code,
+            _ => 1,
+        }
+    }
+
+    /// An error of the operating system while trying this.
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+        move |error| Failure::System { what, error }
+    }
+}

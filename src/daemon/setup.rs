@@ -1,0 +1,112 @@
+//! What a start and a reload have in common: the configuration, and what follows from it and the command line.
+
+use std::path::{Path, PathBuf};
+
+use log::warn;
+
+use super::args::Args;
+use super::failure::Failure;
+use crate::capture::{Feed, OpenError, local_addresses};
+use crate::config::{self, Config, Report};
+use crate::logging::Destinations;
+use crate::message::Families;
+use crate::track::Here;
+
+/// The interface of a configuration that names none, as with knockd 0.8.
+const DEFAULT_INTERFACE: &str = "eth0";
+
+/// The pidfile of a configuration that names none.
+const DEFAULT_PIDFILE: &str = "/run/knockd.pid";
+
+/// The command line, and the directory that relative paths start from.
+#[derive(Debug)]
+pub(super) struct Setup {
+    args: Args,
+    base: PathBuf,
+}
+
+impl Setup {
+    /// Remembers the current directory, which a daemon soon leaves.
+    pub(super) fn new(args: &Args) -> Result<Setup, Failure> {
+        let base =
+            std::env::current_dir().map_err(Failure::system("the current directory cannot be told"))?;
+        Ok(Setup { args: args.clone(), base })
+    }
+
+    pub(super) fn args(&self) -> &Args {
+        &self.args
+    }
+
+    pub(super) fn families(&self) -> Families {
+        if self.args.only_ipv4 { Families::Ipv4Only } else { Families::Both }
+    }
+
+    /// Reads the configuration; its paths come out absolute.
+    pub(super) fn read_config(&self) -> Result<(Config, Report), Failure> {
+        let path = &self.args.config;
+        let bytes = std::fs::read(self.base.join(path))
+            .map_err(|error| Failure::Unreadable { path: path.clone(), error })?;
+        match config::parse(&path.display().to_string(), &bytes) {
+            (Some(config), report) => Ok((config.with_paths_from(&self.base), report)),
+            (None, report) => Err(Failure::Refused { path: path.clone(), report }),
+        }
+    }
+
+    pub(super) fn destinations(&self, config: &Config) -> Destinations {
+        let file = self.args.logfile.as_ref().map(|path| self.base.join(path));
+        let file = file.or_else(|| config.options.log_file.clone());
+        // Whoever lets go of the terminal and names no log would log nowhere.
+        let nowhere = self.args.daemon && file.is_none();
+        Destinations {
+            syslog: config.options.use_syslog || nowhere,
+            file,
+            verbose: self.args.verbose || self.args.debug,
+            debug: self.args.debug,
+        }
+    }
+
+    pub(super) fn interfaces(&self, config: &Config) -> Vec<String> {
+        match (&self.args.interface, &config.options.interfaces) {
+            (Some(name), _) => vec![name.clone()],
+            (None, Some(names)) => names.clone(),
+            (None, None) => vec![DEFAULT_INTERFACE.to_owned()],
+        }
+    }
+
+    /// Where the process id goes: for a daemon always somewhere, in the foreground only where `-p` asks for it.
+    pub(super) fn pidfile(&self, config: &Config) -> Option<PathBuf> {
+        let asked = self.args.pidfile.as_ref().map(|path| self.base.join(path));
+        let configured = || config.options.pid_file.clone().unwrap_or_else(|| DEFAULT_PIDFILE.into());
+        asked.or_else(|| self.args.daemon.then(configured))
+    }
+
+    /// Opens every interface.
+    pub(super) fn open_feeds(&self, names: &[String]) -> Result<Vec<Feed>, OpenError> {
+        names.iter().map(|name| Feed::open(name, self.families())).collect()
+    }
+}
+
+/// The host's addresses now.
+pub(super) fn here() -> Result<Here, Failure> {
+    let addresses = local_addresses().map_err(Failure::system("the host's addresses cannot be read"))?;
+    Ok(Here::Addresses(addresses))
+}
+
+pub(super) fn log_warnings(report: &Report) {
+    report.problems().iter().for_each(|problem| warn!("{}", report.line(problem)));
+}
+
+impl Config {
+    /// The same configuration with relative paths taken from this directory.
+    fn with_paths_from(mut self, base: &Path) -> Config {
+        let rebase = |path: &mut PathBuf| *path = base.join(&*path);
+        self.options.log_file.iter_mut().for_each(rebase);
+        self.options.pid_file.iter_mut().for_each(rebase);
+        for door in &mut self.doors {
+            if let config::Trigger::OneTime(pad) = &mut door.trigger {
+                rebase(&mut pad.path);
+            }
+        }
+        self
+    }
+}
