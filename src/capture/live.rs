@@ -28,6 +28,7 @@ pub struct Feed {
     link: LinkLayer,
     by_loopback: bool,
     families: Families,
+    filter: Option<String>,
     name: String,
 }
 
@@ -106,14 +107,19 @@ impl Feed {
             return Err(OpenError::LinkType { name: name.to_owned(), link });
         };
         let by_loopback = is_loopback(name);
-        let mut feed = Feed { capture, link, by_loopback, families, name: name.to_owned() };
+        let mut feed = Feed { capture, link, by_loopback, families, filter: None, name: name.to_owned() };
         feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
     }
 
-    /// Sees this traffic from now on.
+    /// Sees this traffic from now on.  Setting a filter can lose packets, so one that stays is left alone.
     pub(super) fn watch(&mut self, traffic: &Traffic) -> Result<(), pcap::Error> {
-        self.capture.filter(&filter::expression(traffic, self.families), true)
+        let expression = filter::expression(traffic, self.families);
+        if self.filter.as_ref() != Some(&expression) {
+            self.capture.filter(&expression, true)?;
+            self.filter = Some(expression);
+        }
+        Ok(())
     }
 
     /// Hands over the hits that have arrived, up to a batch of packets.
