@@ -153,6 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_shown_as_it_is_written() {
+        let rule =
+            FlagRule::new(TcpFlags::FIN.with(TcpFlags::URG), TcpFlags::ACK.with(TcpFlags::RST)).unwrap();
+        assert_eq!(rule.to_string(), "fin,urg,!rst,!ack");
+        assert_eq!(FlagRule::SYN.to_string(), "syn,!ack");
+        assert_eq!(FlagRule::ANY.to_string(), "any");
+    }
+
+    #[test]
     fn reserved_and_ecn_bits_do_not_matter() {
         assert!(FlagRule::SYN.takes(TcpFlags::from_bits(0xc2)));
     }

@@ -20,7 +20,7 @@ use crate::open::{Executor, Mode};
 use crate::track::Tracker;
 
 /// How long an orderly end may take to close the doors that are open.
-const CLOSING: Duration = Duration::from_millis(1000);
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until it is told to end.
 pub(super) fn live(args: &Args) -> Result<(), Failure> {

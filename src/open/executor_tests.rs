@@ -362,3 +362,26 @@ fn a_dry_run_uses_lines_up_in_memory_only() {
     lab.adopt(ONE_TIME);
     assert_eq!(lab.plan(), [(3, "5,6".to_owned())]);
 }
+
+#[test]
+fn a_reload_with_another_pad_reads_that_one() {
+    let mut lab = Lab::new(ONE_TIME);
+    lab.complete(1);
+    let other = lab.directory.path().join("other");
+    fs::write(&other, PAD).unwrap();
+    lab.adopt(&ONE_TIME.replace("PAD", &other.display().to_string()));
+    let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(armed, ["1,2", "3,4"]);
+}
+
+#[test]
+fn doors_of_one_name_are_kept_apart() {
+    let door = "[d]\nsequence = 1\ntcpflags = syn\ncommand = open\nstop_command = close\n";
+    let mut lab = Lab::new(&format!("{door}{door}{door}"));
+    for (slot, _) in lab.plan() {
+        lab.complete(slot);
+    }
+    let doors: Vec<String> =
+        lab.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.key.door.to_string()).collect();
+    assert_eq!(doors, ["d", "d#2", "d#3"], "none waits for another, or closes it");
+}
