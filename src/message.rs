@@ -10,6 +10,7 @@ use std::time::Duration;
 use seqgen::sequence::Sequence;
 
 use crate::flags::FlagRule;
+use crate::track::Limit;
 
 /// A number for one armed sequence of one door, never used twice in the life of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +50,8 @@ pub struct Slot {
     pub sequence: Sequence,
     /// Whether the slot is gone once it has been completed (a line of a pad).
     pub once: bool,
+    /// How many stray ports end an attempt at it, if it is guarded.
+    pub limit: Option<Limit>,
 }
 
 /// Which packets any door could take as a hit; the kernel need not hand over others.
@@ -78,6 +81,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// What the capture has to see.
     pub traffic: Traffic,
+    /// How many attempts are followed at most.
+    pub max_sources: usize,
 }
 
 /// From the capture side to the executor.
@@ -108,6 +113,45 @@ pub enum Report {
         /// How many right hits it had made.
         stage: u8,
     },
+    /// `source` hit too many other ports; its attempt opens nothing.
+    Guarded {
+        /// Which sequence.
+        slot: SlotId,
+        /// Who knocked.
+        source: IpAddr,
+        /// How many right hits it had made.
+        stage: u8,
+    },
+    /// A line of a pad was shown on the wire without opening: `source` completed it after the scan guard had ended the
+    /// attempt, or ran out of time lacking only the last hit.
+    Exposed {
+        /// Which sequence.
+        slot: SlotId,
+        /// Who knocked.
+        source: IpAddr,
+    },
+}
+
+impl Report {
+    /// Which sequence it is about.
+    pub fn slot(&self) -> SlotId {
+        self.parts().0
+    }
+
+    /// Whose packets it is about.
+    pub fn source(&self) -> IpAddr {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (SlotId, IpAddr) {
+        match *self {
+            Report::Stage { slot, source, .. }
+            | Report::Completed { slot, source }
+            | Report::TimedOut { slot, source, .. }
+            | Report::Guarded { slot, source, .. }
+            | Report::Exposed { slot, source } => (slot, source),
+        }
+    }
 }
 
 /// From the executor to the capture side.

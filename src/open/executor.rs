@@ -19,11 +19,15 @@ use crate::config::{Config, Door, Trigger};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
+use crate::track::Limit;
 
 /// How long to wait for the lock of a pad that somebody else holds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait between two attempts at it.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// How many attempts are followed at most.
+const MAX_SOURCES: usize = 65_536;
 
 /// What the executor asks of the world.
 pub trait Outside {
@@ -130,9 +134,7 @@ impl<O: Outside> Executor<O> {
 
     /// Acts on what the capture side has seen.
     pub fn report(&mut self, report: Report, now: Moment) {
-        let (Report::Stage { slot, source, .. }
-        | Report::Completed { slot, source }
-        | Report::TimedOut { slot, source, .. }) = report;
+        let (slot, source) = (report.slot(), report.source());
         let Some(&index) = self.slots.get(&slot) else {
             debug!("{source}: a sequence that is not armed any more");
             return;
@@ -142,6 +144,10 @@ impl<O: Outside> Executor<O> {
         match report {
             Report::Stage { stage, .. } => info!("{who}: {label}: Stage {stage}"),
             Report::TimedOut { stage, .. } => info!("{who}: {label}: sequence timeout (stage {stage})"),
+            Report::Guarded { stage, .. } => {
+                info!("{who}: {label}: too many other ports were hit; the attempt is ended (stage {stage})");
+            }
+            Report::Exposed { .. } => self.expose(index, slot, &who, now),
             Report::Completed { .. } => match self.doors[index].opener {
                 Opener::Static(..) => self.open(index, source, now),
                 Opener::Pad(_) => {
@@ -230,7 +236,7 @@ impl<O: Outside> Executor<O> {
     }
 
     fn plan(&mut self) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan { max_sources: MAX_SOURCES, ..Plan::default() };
         for (index, DoorState { door, opener, .. }) in self.doors.iter().enumerate() {
             plan.doors.push(DoorRule {
                 flags: door.flags,
@@ -239,12 +245,25 @@ impl<O: Outside> Executor<O> {
             });
             match opener {
                 Opener::Static(id, sequence) => {
-                    plan.slots.push(Slot { id: *id, door: index, sequence: sequence.clone(), once: false });
+                    let limit = Limit::auto(sequence);
+                    plan.slots.push(Slot {
+                        id: *id,
+                        door: index,
+                        sequence: sequence.clone(),
+                        once: false,
+                        limit,
+                    });
                     see(&mut self.traffic, sequence, door.flags);
                 }
                 Opener::Pad(pad) => plan.slots.extend(pad.armed().map(|(id, sequence)| {
                     see(&mut self.traffic, sequence, door.flags);
-                    Slot { id, door: index, sequence: sequence.clone(), once: true }
+                    Slot {
+                        id,
+                        door: index,
+                        sequence: sequence.clone(),
+                        once: true,
+                        limit: Limit::auto(sequence),
+                    }
                 })),
             }
         }
@@ -305,6 +324,13 @@ impl<O: Outside> Executor<O> {
         true
     }
 
+    /// Strikes a line that was shown on the wire, without opening anything.
+    fn expose(&mut self, index: usize, slot: SlotId, who: &str, now: Moment) {
+        let DoorState { opener: Opener::Pad(_), label, .. } = &self.doors[index] else { return };
+        warn!("{who}: {label}: a line was shown on the wire without opening, and is struck");
+        let _ = (slot, now);
+    }
+
     fn refill(&mut self, index: usize, now: Moment) {
         let Some(DoorState { opener: Opener::Pad(pad), label, door, .. }) = self.doors.get_mut(index) else {
             return;
@@ -329,7 +355,8 @@ impl<O: Outside> Executor<O> {
         for (id, sequence) in moved.new {
             see(&mut traffic, &sequence, door.flags);
             self.slots.insert(id, index);
-            self.outside.order(Order::Arm(Slot { id, door: index, sequence, once: true }));
+            let limit = Limit::auto(&sequence);
+            self.outside.order(Order::Arm(Slot { id, door: index, sequence, once: true, limit }));
         }
         if traffic != self.traffic {
             self.traffic = traffic.clone();

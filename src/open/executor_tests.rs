@@ -145,7 +145,8 @@ fn using_a_line_arms_the_next_one() {
     lab.orders();
     lab.complete(1);
     let sequence = Sequence::parse("5,6").unwrap();
-    let arm = Order::Arm(Slot { id: SlotId(3), door: 0, sequence, once: true });
+    let arm =
+        Order::Arm(Slot { id: SlotId(3), door: 0, limit: Limit::auto(&sequence), sequence, once: true });
     assert_eq!(lab.orders(), [Order::Disarm(SlotId(1)), arm]);
 }
 

@@ -1,7 +1,5 @@
 //! One source's progress through one sequence, and how a packet is judged for it.
 
-use std::time::Duration;
-
 use seqgen::sequence::{MAX_STEPS, Sequence, Step};
 
 use crate::moment::Moment;
@@ -32,13 +30,16 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct Attempt {
     progress: Progress,
-    counted: Vec<Identity>,
+    /// The hits that were counted lately.  Most attempts never get beyond one, and need no space elsewhere for it.
+    latest: Option<Identity>,
+    earlier: Vec<Identity>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// `stage` right hits, the first of them at `since`; stage is at least 1 and below the sequence's length.
-    Running { stage: u8, since: Moment },
+    /// `stage` right hits, the first of them at `since`; stage is at least 1 and below the sequence's length.  One
+    /// that the scan guard has ended is followed to see what it shows, and opens nothing.
+    Running { stage: u8, since: Moment, guarded: bool },
     /// Completed or ended at `since`; kept to know repeats of its hits.
     Over { since: Moment },
 }
@@ -61,14 +62,36 @@ pub(super) enum Verdict {
 impl Attempt {
     /// An attempt that has not made its first hit yet.
     pub(super) fn new(now: Moment) -> Attempt {
-        Attempt { progress: Progress::Over { since: now }, counted: Vec::new() }
+        Attempt { progress: Progress::Over { since: now }, latest: None, earlier: Vec::new() }
     }
 
-    /// When the attempt times out, or is to be forgotten if it is over.
-    pub(super) fn deadline(&self, seq_timeout: Duration) -> Moment {
+    /// The time that its deadline counts from.
+    pub(super) fn since(&self) -> Moment {
         match self.progress {
-            Progress::Running { since, .. } | Progress::Over { since } => since + seq_timeout,
+            Progress::Running { since, .. } | Progress::Over { since } => since,
         }
+    }
+
+    /// Whether it has made no more than its first hit, or is over.
+    pub(super) fn is_early(&self) -> bool {
+        !matches!(self.progress, Progress::Running { stage: 2.., .. })
+    }
+
+    /// Whether the scan guard has ended it.
+    pub(super) fn is_guarded(&self) -> bool {
+        matches!(self.progress, Progress::Running { guarded: true, .. })
+    }
+
+    /// Ends it for the scan guard.
+    pub(super) fn guard(&mut self) {
+        if let Progress::Running { guarded, .. } = &mut self.progress {
+            *guarded = true;
+        }
+    }
+
+    /// Whether a packet that changed nothing repeated or followed a hit beyond the first.
+    pub(super) fn is_beyond_first_hit(&self) -> bool {
+        !self.earlier.is_empty()
     }
 
     /// How many right hits a running attempt has made.
@@ -82,27 +105,37 @@ impl Attempt {
     /// Judges one hit that the sequence's door can see.
     pub(super) fn take(&mut self, sequence: &Sequence, hit: &Hit, now: Moment) -> Verdict {
         let identity = Identity::of(hit);
-        if self.counted.contains(&identity) {
+        if self.latest == Some(identity) || self.earlier.contains(&identity) {
             return Verdict::Nothing;
         }
         let step = identity.step;
-        if let Progress::Running { stage, since } = self.progress {
+        if let Progress::Running { stage, since, guarded } = self.progress {
             let done = usize::from(stage);
             let steps = sequence.steps();
             let expected = steps.get(done) == Some(&step);
             let same_as_last = steps.get(done - 1) == Some(&step);
             if expected {
-                return self.count(sequence, identity, stage + 1, since, now);
+                return self.count(
+                    sequence,
+                    identity,
+                    Progress::Running { stage: stage + 1, since, guarded },
+                    now,
+                );
             }
             if same_as_last {
                 if stage == 1 {
-                    self.progress = Progress::Running { stage, since: now };
+                    self.progress = Progress::Running { stage, since: now, guarded };
                 }
                 return Verdict::Nothing;
             }
         }
         if step == sequence.first() {
-            return self.count(sequence, identity, 1, now, now);
+            return self.count(
+                sequence,
+                identity,
+                Progress::Running { stage: 1, since: now, guarded: false },
+                now,
+            );
         }
         let running = matches!(self.progress, Progress::Running { .. });
         if running && sequence.steps().contains(&step) {
@@ -112,24 +145,22 @@ impl Attempt {
         Verdict::Stray
     }
 
-    fn count(
-        &mut self,
-        sequence: &Sequence,
-        identity: Identity,
-        stage: u8,
-        since: Moment,
-        now: Moment,
-    ) -> Verdict {
-        if self.counted.len() == REMEMBERED {
-            self.counted.remove(0);
+    fn count(&mut self, sequence: &Sequence, identity: Identity, next: Progress, now: Moment) -> Verdict {
+        if let Some(before) = self.latest.replace(identity) {
+            if self.earlier.len() == REMEMBERED {
+                self.earlier.remove(0);
+            }
+            self.earlier.push(before);
         }
-        self.counted.push(identity);
-        if usize::from(stage) == sequence.steps().len() {
-            self.progress = Progress::Over { since: now };
-            Verdict::Completed
-        } else {
-            self.progress = Progress::Running { stage, since };
-            Verdict::Stage(stage)
+        match next {
+            Progress::Running { stage, .. } if usize::from(stage) < sequence.steps().len() => {
+                self.progress = next;
+                Verdict::Stage(stage)
+            }
+            _ => {
+                self.progress = Progress::Over { since: now };
+                Verdict::Completed
+            }
         }
     }
 }

@@ -2,8 +2,12 @@
 
 mod armed;
 mod attempt;
+mod guard;
 mod here;
+mod list;
+mod table;
 mod tracker;
 
+pub use guard::{Limit, is_scan_shaped};
 pub use here::Here;
 pub use tracker::Tracker;

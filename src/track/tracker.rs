@@ -1,25 +1,39 @@
 //! Follows every source's attempts at every armed sequence.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashSet;
 use std::net::IpAddr;
+
+use seqgen::sequence::{Protocol, Step};
 
 use super::armed::Armed;
 use super::attempt::{Attempt, Verdict};
+use super::guard::{Limit, Strangers};
 use super::here::Here;
+use super::table::{Removed, Table};
+use crate::flags::FlagRule;
 use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
 use crate::packet::{Hit, Segment};
+
+/// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
+/// chance, and too well known to be used.
+const EXPOSABLE: usize = 5;
 
 /// The matcher's whole state.
 pub struct Tracker {
     here: Here,
     families: Families,
     doors: Vec<DoorRule>,
+    /// What tells doors apart that see different packets, each once.
+    views: Vec<View>,
+    udp: bool,
     armed: Armed,
-    sources: HashMap<IpAddr, Vec<(SlotId, Attempt)>>,
-    /// One entry for each attempt, at its deadline or before: an attempt whose deadline has moved is put back.
-    deadlines: BinaryHeap<Reverse<(Moment, IpAddr, SlotId)>>,
+    table: Table,
+    strangers: Strangers,
+    /// How many strays of one source are worth remembering, given the limits of all slots.
+    most_strays: usize,
+    /// The attempts of the source at hand; kept to use its space again.
+    keys: Vec<u32>,
 }
 
 impl Tracker {
@@ -29,31 +43,48 @@ impl Tracker {
             here,
             families,
             doors: Vec::new(),
+            views: Vec::new(),
+            udp: false,
             armed: Armed::new(),
-            sources: HashMap::new(),
-            deadlines: BinaryHeap::new(),
+            table: Table::new(1),
+            strangers: Strangers::default(),
+            most_strays: 0,
+            keys: Vec::new(),
         }
     }
 
     /// Matches against `plan` from now on.  Attempts at slots that `plan` has too go on.
     pub fn adopt(&mut self, plan: Plan) {
         self.doors = plan.doors;
+        self.views = self.doors.iter().map(View::of).collect::<HashSet<_>>().into_iter().collect();
+        self.udp = plan.traffic.udp;
         self.armed = Armed::new();
+        self.most_strays = 0;
         for slot in plan.slots {
             self.arm(slot);
         }
-        let armed = &self.armed;
-        self.sources.retain(|_, attempts| {
-            attempts.retain(|(slot, _)| armed.get(*slot).is_some());
-            !attempts.is_empty()
-        });
+        let timeouts = self.doors.iter().map(|door| door.seq_timeout);
+        for Removed { source, slot, attempt, strays } in self.table.reset(plan.max_sources, timeouts) {
+            if let Some(slot) = self.armed.get(slot) {
+                self.table.insert(source, slot, attempt, || self.strangers.take(source));
+            }
+            if let Some(strays) = strays {
+                self.strangers.put(source, strays);
+            }
+        }
     }
 
     /// Arms one more sequence.  A slot of a door that the plan does not have is left out.
     pub fn arm(&mut self, slot: Slot) {
-        if slot.door < self.doors.len() {
-            self.armed.insert(slot);
+        if slot.door >= self.doors.len() {
+            return;
         }
+        if let Some(limit) = slot.limit {
+            // Ports of the sequence itself may be among the strays, and do not count.
+            let worth = usize::from(limit.strays) + 1 + slot.sequence.steps().len();
+            self.most_strays = self.most_strays.max(worth);
+        }
+        self.armed.insert(slot);
     }
 
     /// Matches this slot no more; attempts at it are forgotten.
@@ -66,6 +97,11 @@ impl Tracker {
         self.here = here;
     }
 
+    /// How many attempts are being followed.
+    pub fn attempts(&self) -> usize {
+        self.table.len()
+    }
+
     /// Judges one hit.
     pub fn hit(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
         self.expire(now, reports);
@@ -73,112 +109,212 @@ impl Tracker {
         if left_out || !self.here.is_possible_sender(hit.source, hit.by_loopback) {
             return;
         }
-        self.start_attempts(hit, now);
-        self.judge_attempts(hit, now, reports);
+        let took = self.go_on(hit, now, reports);
+        self.begin(hit, now, reports);
+        if !took && self.is_visible(hit) {
+            self.note_stray(hit, now, reports);
+        }
     }
 
     /// Reports and forgets the attempts whose time is up.
     pub fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
-        while let Some(&Reverse((at, source, slot))) = self.deadlines.peek() {
-            if at > now {
-                return;
+        while let Some(removed) = self.table.pop_due(now) {
+            let Removed { source, slot, attempt, strays } = removed;
+            if let (Some(armed), Some(stage)) = (self.armed.get(slot), attempt.running_stage()) {
+                if !attempt.is_guarded() {
+                    reports.push(Report::TimedOut { slot, source, stage });
+                }
+                if is_exposable(armed) && usize::from(stage) + 1 == armed.sequence.steps().len() {
+                    reports.push(Report::Exposed { slot, source });
+                    self.armed.remove(slot);
+                }
             }
-            self.deadlines.pop();
-            self.expire_attempt(source, slot, now, reports);
+            if let Some(strays) = strays {
+                self.strangers.put(source, strays);
+            }
         }
     }
 
     /// When [`Tracker::expire`] may have something to do next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.deadlines.peek().map(|Reverse((at, ..))| *at)
+        self.table.next_deadline()
     }
 
-    /// Gives the source an attempt at each visible sequence that begins with this hit, where it has none.
-    fn start_attempts(&mut self, hit: &Hit, now: Moment) {
-        for &id in self.armed.starting_with(hit.step()) {
-            let Some(rule) = visible_rule(&self.armed, &self.doors, &self.here, id, hit) else { continue };
-            let attempts = self.sources.entry(hit.source).or_default();
-            if attempts.iter().any(|(slot, _)| *slot == id) {
+    /// Judges the hit for each attempt that its source has; whether it took one of them beyond the first hit, or would
+    /// have if it were no repeat.
+    fn go_on(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) -> bool {
+        let mut keys = std::mem::take(&mut self.keys);
+        self.table.attempts_of(hit.source, &mut keys);
+        let mut took = false;
+        for &key in &keys {
+            let Some(slot) = self.armed.get(self.table.slot(key)) else {
+                self.remove(key);
+                continue;
+            };
+            if !View::of(&self.doors[slot.door]).shows(hit, &self.here) {
                 continue;
             }
-            let attempt = Attempt::new(now);
-            self.deadlines.push(Reverse((attempt.deadline(rule.seq_timeout), hit.source, id)));
-            attempts.push((id, attempt));
-        }
-    }
-
-    fn judge_attempts(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
-        let source = hit.source;
-        let Some(attempts) = self.sources.get_mut(&source) else { return };
-        let (armed, doors, here) = (&mut self.armed, &self.doors, &self.here);
-        attempts.retain_mut(|(id, attempt)| {
-            let slot_id = *id;
-            let Some(slot) = armed.get(slot_id) else { return false };
-            if visible_rule(armed, doors, here, slot_id, hit).is_none() {
-                return true;
-            }
-            let once = slot.once;
-            let stages = u8::try_from(slot.sequence.steps().len()).unwrap_or(u8::MAX);
-            let reached = match attempt.take(&slot.sequence, hit, now) {
-                Verdict::Stage(stage) => stage,
-                Verdict::Completed => stages,
-                Verdict::Nothing | Verdict::Ended | Verdict::Stray => return true,
+            let guarded = self.table.attempt(key).is_guarded();
+            let verdict = self.table.update(key, |attempt| attempt.take(&slot.sequence, hit, now));
+            took |= match verdict {
+                Verdict::Stage(stage) => stage > 1,
+                Verdict::Completed => slot.sequence.steps().len() > 1,
+                Verdict::Nothing => self.table.attempt(key).is_beyond_first_hit(),
+                Verdict::Ended | Verdict::Stray => false,
             };
-            reports.push(Report::Stage { slot: slot_id, source, stage: reached });
-            if reached < stages {
-                return true;
+            self.conclude(key, verdict, guarded, now, reports);
+        }
+        self.keys = keys;
+        took
+    }
+
+    /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
+    fn begin(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
+        let starting = self.armed.starting_with(hit.step());
+        if starting.is_empty() {
+            return;
+        }
+        let starting = starting.to_vec();
+        let mut keys = std::mem::take(&mut self.keys);
+        self.table.attempts_of(hit.source, &mut keys);
+        let mut held: Vec<SlotId> = keys.iter().map(|key| self.table.slot(*key)).collect();
+        held.sort_unstable();
+        self.keys = keys;
+        for id in starting {
+            let Some(slot) = self.armed.get(id) else { continue };
+            let visible = View::of(&self.doors[slot.door]).shows(hit, &self.here);
+            if !visible || held.binary_search(&id).is_ok() {
+                continue;
             }
-            reports.push(Report::Completed { slot: slot_id, source });
-            if once {
-                armed.remove(slot_id);
+            let mut attempt = Attempt::new(now);
+            let verdict = attempt.take(&slot.sequence, hit, now);
+            let slot = slot.clone();
+            while self.table.is_full() {
+                let Some(evicted) = self.table.evict() else { break };
+                if let Some(strays) = evicted.strays {
+                    self.strangers.put(evicted.source, strays);
+                }
             }
-            !once
-        });
-        if attempts.is_empty() {
-            self.sources.remove(&source);
+            let strangers = &mut self.strangers;
+            let key = self.table.insert(hit.source, &slot, attempt, || strangers.take(hit.source));
+            self.conclude(key, verdict, false, now, reports);
         }
     }
 
-    fn expire_attempt(&mut self, source: IpAddr, slot: SlotId, now: Moment, reports: &mut Vec<Report>) {
-        let Some(attempts) = self.sources.get_mut(&source) else { return };
-        let Some(index) = attempts.iter().position(|(id, _)| *id == slot) else { return };
-        let rule = self.armed.get(slot).and_then(|slot| self.doors.get(slot.door));
-        if let Some(rule) = rule {
-            let deadline = attempts[index].1.deadline(rule.seq_timeout);
-            if deadline > now {
-                self.deadlines.push(Reverse((deadline, source, slot)));
-                return;
+    /// Reports what a hit has done to an attempt, and lets go of a line that is used up.
+    fn conclude(
+        &mut self,
+        key: u32,
+        verdict: Verdict,
+        guarded: bool,
+        now: Moment,
+        reports: &mut Vec<Report>,
+    ) {
+        let id = self.table.slot(key);
+        let Some(slot) = self.armed.get(id) else { return };
+        let source = self.table.source(key);
+        match verdict {
+            Verdict::Stage(1) => {
+                reports.push(Report::Stage { slot: id, source, stage: 1 });
+                self.guard(key, now, reports);
             }
-            if let Some(stage) = attempts[index].1.running_stage() {
-                reports.push(Report::TimedOut { slot, source, stage });
+            Verdict::Stage(stage) if !guarded => reports.push(Report::Stage { slot: id, source, stage }),
+            Verdict::Completed => {
+                let stage = u8::try_from(slot.sequence.steps().len()).unwrap_or(u8::MAX);
+                let exposable = is_exposable(slot);
+                let once = slot.once;
+                if !guarded {
+                    reports.push(Report::Stage { slot: id, source, stage });
+                    reports.push(Report::Completed { slot: id, source });
+                    self.table.note_stray(source, |strays| strays.forgive(&slot.sequence));
+                } else if exposable {
+                    reports.push(Report::Exposed { slot: id, source });
+                }
+                if once && (!guarded || exposable) {
+                    self.armed.remove(id);
+                    self.remove(key);
+                }
+            }
+            Verdict::Stage(_) | Verdict::Nothing | Verdict::Ended | Verdict::Stray => {}
+        }
+    }
+
+    fn note_stray(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
+        if self.most_strays == 0 {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.keys);
+        self.table.attempts_of(hit.source, &mut keys);
+        if keys.is_empty() {
+            self.strangers.note(hit.source, hit.step(), now, self.most_strays);
+        } else {
+            let most = self.most_strays;
+            self.table.note_stray(hit.source, |strays| strays.note(hit.step(), now, most));
+            for &key in &keys {
+                self.guard(key, now, reports);
             }
         }
-        attempts.swap_remove(index);
-        if attempts.is_empty() {
-            self.sources.remove(&source);
+        self.keys = keys;
+    }
+
+    /// Ends the attempt if its source has hit too many other ports.
+    fn guard(&mut self, key: u32, now: Moment, reports: &mut Vec<Report>) {
+        let attempt = self.table.attempt(key);
+        let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) else { return };
+        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
+        let Some(Limit { strays, from_before }) = slot.limit else { return };
+        let timeout = self.doors[slot.door].seq_timeout;
+        let since = if from_before { now.back(timeout) } else { attempt.since() };
+        if self.table.strays(key).exceed(strays, &slot.sequence, since) {
+            let (slot, source) = (slot.id, self.table.source(key));
+            self.table.update(key, Attempt::guard);
+            reports.push(Report::Guarded { slot, source, stage });
         }
+    }
+
+    fn remove(&mut self, key: u32) {
+        let removed = self.table.remove(key);
+        if let Some(strays) = removed.strays {
+            self.strangers.put(removed.source, strays);
+        }
+    }
+
+    /// Whether any door could have taken this packet as a hit.
+    fn is_visible(&self, hit: &Hit) -> bool {
+        let Step { protocol, .. } = hit.step();
+        (protocol == Protocol::Tcp || self.udp) && self.views.iter().any(|view| view.shows(hit, &self.here))
     }
 }
 
-/// The rule of the slot's door, if the door can see this hit: to this host or to the door's target, and with
-/// the flags that it asks for.
-fn visible_rule<'a>(
-    armed: &Armed,
-    doors: &'a [DoorRule],
-    here: &Here,
-    slot: SlotId,
-    hit: &Hit,
-) -> Option<&'a DoorRule> {
-    let rule = doors.get(armed.get(slot)?.door)?;
-    let to_the_door = match rule.target {
-        Some(target) => target == hit.destination,
-        None => here.is_destination(hit.destination),
-    };
-    let flags_fit = match hit.segment {
-        Segment::Tcp { flags, .. } => rule.flags.takes(flags),
-        Segment::Udp => true,
-    };
-    (to_the_door && flags_fit).then_some(rule)
+/// What decides whether a door can see a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct View {
+    flags: FlagRule,
+    target: Option<IpAddr>,
+}
+
+impl View {
+    fn of(door: &DoorRule) -> View {
+        View { flags: door.flags, target: door.target }
+    }
+
+    /// Whether this hit is to this host or to the door's target, and has the flags that the door asks for.
+    fn shows(&self, hit: &Hit, here: &Here) -> bool {
+        let to_the_door = match self.target {
+            Some(target) => target == hit.destination,
+            None => here.is_destination(hit.destination),
+        };
+        let flags_fit = match hit.segment {
+            Segment::Tcp { flags, .. } => self.flags.takes(flags),
+            Segment::Udp => true,
+        };
+        to_the_door && flags_fit
+    }
+}
+
+/// Whether the slot is a line that is struck unopened when it has been shown on the wire.
+fn is_exposable(slot: &Slot) -> bool {
+    slot.once && slot.sequence.steps().len() >= EXPOSABLE
 }
 
 #[cfg(test)]

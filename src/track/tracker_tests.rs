@@ -21,14 +21,18 @@ fn rule() -> DoorRule {
 }
 
 fn slot(id: u64, door: usize, sequence: &str, once: bool) -> Slot {
-    Slot { id: SlotId(id), door, sequence: Sequence::parse(sequence).unwrap(), once }
+    Slot { id: SlotId(id), door, sequence: Sequence::parse(sequence).unwrap(), once, limit: None }
+}
+
+fn small_plan() -> Plan {
+    Plan { max_sources: 1000, ..Plan::default() }
 }
 
 impl Lab {
     /// One door for each static sequence; slot and door have the sequence's index.
     fn with(sequences: &[&str]) -> Lab {
         let slots = sequences.iter().enumerate().map(|(i, s)| slot(i as u64, i, s, false)).collect();
-        Lab::of(Plan { doors: vec![rule(); sequences.len()], slots, ..Plan::default() })
+        Lab::of(Plan { doors: vec![rule(); sequences.len()], slots, ..small_plan() })
     }
 
     fn of(plan: Plan) -> Lab {
@@ -283,7 +287,7 @@ fn two_doors_with_one_sequence_both_open() {
 #[test]
 fn every_armed_line_of_a_window_is_followed() {
     let lines = [slot(10, 0, "1,5,9", true), slot(11, 0, "1,9,5", true), slot(12, 0, "4,5,6", true)];
-    let plan = Plan { doors: vec![rule()], slots: lines.to_vec(), ..Plan::default() };
+    let plan = Plan { doors: vec![rule()], slots: lines.to_vec(), ..small_plan() };
     assert_eq!(Lab::of(plan.clone()).knock(&["1", "9", "5"]), [11]);
     assert_eq!(Lab::of(plan).knock(&["4", "5", "6"]), [12]);
 }
@@ -291,7 +295,7 @@ fn every_armed_line_of_a_window_is_followed() {
 #[test]
 fn a_line_of_a_pad_opens_once_and_for_one_source_only() {
     let mut lab =
-        Lab::of(Plan { doors: vec![rule()], slots: vec![slot(10, 0, "1,5,9", true)], ..Plan::default() });
+        Lab::of(Plan { doors: vec![rule()], slots: vec![slot(10, 0, "1,5,9", true)], ..small_plan() });
     lab.hit(BOB, "1");
     lab.hit(BOB, "5");
     assert_eq!(lab.knock(&["1", "5", "9"]), [10]);
@@ -341,7 +345,7 @@ fn a_new_plan_keeps_the_attempts_at_slots_that_stay() {
     let mut lab = Lab::with(&["7000,8000", "1,2"]);
     lab.knock(&["7000", "1"]);
     let slots = vec![slot(0, 1, "7000,8000", false), slot(2, 0, "1,2", false)];
-    lab.tracker.adopt(Plan { doors: vec![rule(), rule()], slots, ..Plan::default() });
+    lab.tracker.adopt(Plan { doors: vec![rule(), rule()], slots, ..small_plan() });
     assert_eq!(lab.knock(&["8000", "2"]), [0]);
 }
 
@@ -362,7 +366,7 @@ fn packets_to_other_hosts_are_invisible_unless_they_are_the_target() {
     let mut plan = Plan {
         doors: vec![rule(), rule()],
         slots: vec![slot(0, 0, "1,2", false), slot(1, 1, "1,2", false)],
-        ..Plan::default()
+        ..small_plan()
     };
     plan.doors[1].target = Some(other);
     let mut lab = Lab::of(plan);

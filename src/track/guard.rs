@@ -1,0 +1,284 @@
+//! The scan guard: who hits ports that nobody who knows a sequence would hit.
+//!
+//! Distinct ports are counted, not packets: somebody's web or VPN traffic to the same host goes to a few ports however
+//! much of it there is, and a scan goes to many.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use seqgen::sequence::{Sequence, Step};
+
+use crate::moment::Moment;
+
+/// How many sources without an attempt are remembered with their strays; beyond that the oldest is forgotten.
+const STRANGERS: usize = 16_384;
+
+/// How many strays all of them together may have.
+const NOTED: usize = 8 * STRANGERS;
+
+/// How many distinct stray ports a source may have hit, and since when they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// With more than this many, the source's attempt is ended.
+    pub strays: u16,
+    /// Whether those from before the attempt count too, as far back as the door's `seq_timeout`.
+    pub from_before: bool,
+}
+
+impl Limit {
+    /// What suits this sequence: few strays for a short one, and for one that a scan hits nearly in a row, where those
+    /// from before count too; else as many as a person's other traffic may ever make.  A sequence of one hit cannot be
+    /// guarded.
+    pub fn auto(sequence: &Sequence) -> Option<Limit> {
+        let strays = if sequence.steps().len() <= 3 || is_scan_shaped(sequence) { 5 } else { 64 };
+        Limit::of(strays, sequence)
+    }
+
+    /// The same with this many strays.
+    pub fn of(strays: u16, sequence: &Sequence) -> Option<Limit> {
+        let steps = sequence.steps().len();
+        let from_before = steps == 2 || is_scan_shaped(sequence);
+        (steps > 1).then_some(Limit { strays, from_before })
+    }
+}
+
+/// Whether a scan in order of ports would hit this sequence with at most 64 other ports in between.
+pub fn is_scan_shaped(sequence: &Sequence) -> bool {
+    let ports: Vec<u16> = sequence.steps().iter().map(|step| step.port.get()).collect();
+    let in_a_row =
+        |up: bool| ports.windows(2).all(|pair| if up { pair[0] < pair[1] } else { pair[0] > pair[1] });
+    let (Some(first), Some(last)) = (ports.first(), ports.last()) else { return false };
+    let span = usize::from(first.abs_diff(*last)) + 1;
+    ports.len() > 1 && (in_a_row(true) || in_a_row(false)) && span - ports.len() <= 64
+}
+
+/// The distinct stray ports of one source, each with the time of its last hit: the newest ones, as many as any limit
+/// could ask for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strays(Vec<(Step, Moment)>);
+
+impl Strays {
+    /// Notes a stray; `most` is how many need to be remembered.
+    pub(super) fn note(&mut self, step: Step, now: Moment, most: usize) {
+        if let Some((_, at)) = self.0.iter_mut().find(|(known, _)| *known == step) {
+            *at = now;
+            return;
+        }
+        if self.0.len() >= most.max(1) {
+            let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, at))| *at);
+            if let Some((index, _)) = oldest {
+                self.0.swap_remove(index);
+            }
+        }
+        self.0.push((step, now));
+    }
+
+    /// Whether more than `limit` ports that are not in the sequence were hit at `since` or later.
+    pub(super) fn exceed(&self, limit: u16, sequence: &Sequence, since: Moment) -> bool {
+        let limit = usize::from(limit);
+        if self.0.len() <= limit {
+            return false;
+        }
+        let counts = |(step, at): &&(Step, Moment)| *at >= since && !sequence.steps().contains(step);
+        self.0.iter().filter(counts).nth(limit).is_some()
+    }
+
+    /// Forgets the ports of a sequence that has been completed: they were no scan's.
+    pub(super) fn forgive(&mut self, sequence: &Sequence) {
+        self.0.retain(|(step, _)| !sequence.steps().contains(step));
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Strays of sources that have no attempt: a bounded table that forgets its oldest.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    sources: HashMap<IpAddr, Stranger>,
+    /// The sources in the order in which they came, with their numbers; one that has gone leaves its place behind.
+    order: VecDeque<(IpAddr, u64)>,
+    came: u64,
+    noted: usize,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    strays: Strays,
+    number: u64,
+}
+
+impl Strangers {
+    /// The source's strays, which it takes along when it begins an attempt.
+    pub(super) fn take(&mut self, source: IpAddr) -> Strays {
+        let strays = self.sources.remove(&source).map(|stranger| stranger.strays).unwrap_or_default();
+        self.noted -= strays.len();
+        strays
+    }
+
+    /// Notes a stray of a source that has no attempt.
+    pub(super) fn note(&mut self, source: IpAddr, step: Step, now: Moment, most: usize) {
+        if let Some(stranger) = self.sources.get_mut(&source) {
+            self.noted -= stranger.strays.len();
+            stranger.strays.note(step, now, most);
+            self.noted += stranger.strays.len();
+            self.forget_oldest();
+            return;
+        }
+        let mut strays = Strays::default();
+        strays.note(step, now, most);
+        self.put(source, strays);
+    }
+
+    /// Takes back the strays of a source whose last attempt is gone.
+    pub(super) fn put(&mut self, source: IpAddr, strays: Strays) {
+        if strays.len() == 0 {
+            return;
+        }
+        self.came += 1;
+        self.order.push_back((source, self.came));
+        self.noted += strays.len();
+        let stranger = Stranger { strays, number: self.came };
+        if let Some(before) = self.sources.insert(source, stranger) {
+            self.noted -= before.strays.len();
+        }
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.order.len() > STRANGERS || self.noted > NOTED {
+            let Some((source, number)) = self.order.pop_front() else { return };
+            if self.sources.get(&source).is_some_and(|stranger| stranger.number == number) {
+                self.take(source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use seqgen::sequence::Protocol;
+
+    use super::*;
+
+    fn sequence(text: &str) -> Sequence {
+        Sequence::parse(text).unwrap()
+    }
+
+    fn step(port: u16) -> Step {
+        Step { port: port.try_into().unwrap(), protocol: Protocol::Tcp }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::after_start(Duration::from_secs(seconds))
+    }
+
+    fn source(number: u32) -> IpAddr {
+        std::net::Ipv4Addr::from(0xc633_6400 + number).into()
+    }
+
+    #[test]
+    fn a_sequence_that_a_scan_hits_nearly_in_a_row_is_scan_shaped() {
+        for text in ["2122,2123,2124", "3,2,1", "1000,1065", "1000,1010,1020,1030,1068"] {
+            assert!(is_scan_shaped(&sequence(text)), "{text}");
+        }
+        for text in ["7000,8000,9000", "1000,1066", "1,3,2", "1,2,2", "7000", "1000,1010,1020,1030,1069"] {
+            assert!(!is_scan_shaped(&sequence(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_suit_the_sequence() {
+        let limit = |strays, from_before| Some(Limit { strays, from_before });
+        assert_eq!(Limit::auto(&sequence("7000")), None);
+        assert_eq!(Limit::auto(&sequence("7000,9000")), limit(5, true));
+        assert_eq!(Limit::auto(&sequence("7000,8000,9000")), limit(5, false));
+        assert_eq!(Limit::auto(&sequence("2122,2123,2124")), limit(5, true));
+        assert_eq!(Limit::auto(&sequence("1,2,3,4,5,6")), limit(5, true));
+        assert_eq!(Limit::auto(&sequence("7000,1,8000,2")), limit(64, false));
+        assert_eq!(Limit::of(9, &sequence("7000,1,8000,2")), limit(9, false));
+    }
+
+    #[test]
+    fn distinct_ports_count_and_not_packets() {
+        let mut strays = Strays::default();
+        for _ in 0..1000 {
+            strays.note(step(443), at(1), 70);
+            strays.note(step(22), at(1), 70);
+        }
+        assert_eq!(strays.len(), 2);
+        assert!(!strays.exceed(2, &sequence("1,2"), at(0)));
+        assert!(strays.exceed(1, &sequence("1,2"), at(0)));
+    }
+
+    #[test]
+    fn ports_of_the_sequence_and_old_ones_do_not_count() {
+        let mut strays = Strays::default();
+        for (port, second) in [(1, 5), (2, 5), (3, 5), (4, 5), (5, 1)] {
+            strays.note(step(port), at(second), 70);
+        }
+        assert!(strays.exceed(2, &sequence("1,2"), at(0)));
+        assert!(!strays.exceed(2, &sequence("1,2"), at(2)), "port 5 was hit before that");
+        assert!(strays.exceed(1, &sequence("1,2"), at(5)));
+    }
+
+    #[test]
+    fn the_newest_strays_are_kept() {
+        let mut strays = Strays::default();
+        for port in 1..=100 {
+            strays.note(step(port), at(u64::from(port)), 10);
+        }
+        assert_eq!(strays.len(), 10);
+        assert!(strays.exceed(9, &sequence("1,2"), at(91)));
+    }
+
+    #[test]
+    fn strangers_take_their_strays_along() {
+        let mut strangers = Strangers::default();
+        strangers.note(source(1), step(5), at(1), 10);
+        strangers.note(source(1), step(6), at(1), 10);
+        strangers.note(source(2), step(7), at(1), 10);
+        assert_eq!(strangers.take(source(1)).len(), 2);
+        assert_eq!(strangers.take(source(1)).len(), 0);
+        assert_eq!(strangers.noted, 1);
+    }
+
+    #[test]
+    fn however_many_strangers_come_the_oldest_are_forgotten() {
+        let mut strangers = Strangers::default();
+        for number in 0..3 * 16_384 {
+            strangers.note(source(number), step(5), at(1), 10);
+        }
+        assert_eq!((strangers.sources.len(), strangers.order.len()), (STRANGERS, STRANGERS));
+        assert_eq!(strangers.take(source(0)).len(), 0);
+        assert_eq!(strangers.take(source(3 * 16_384 - 1)).len(), 1);
+    }
+
+    #[test]
+    fn however_many_ports_they_hit_the_strays_are_bounded() {
+        let mut strangers = Strangers::default();
+        for number in 0..4000 {
+            for port in 1..=70 {
+                strangers.note(source(number), step(port), at(1), 70);
+            }
+        }
+        assert!(strangers.noted <= NOTED);
+        assert_eq!(strangers.noted, strangers.sources.values().map(|stranger| stranger.strays.len()).sum());
+    }
+
+    #[test]
+    fn a_stranger_who_comes_back_is_not_forgotten_for_having_been_there_before() {
+        let mut strangers = Strangers::default();
+        strangers.note(source(0), step(5), at(1), 10);
+        let strays = strangers.take(source(0));
+        strangers.put(source(0), strays);
+        for number in 1..16_384 {
+            strangers.note(source(number), step(5), at(1), 10);
+        }
+        assert_eq!(strangers.take(source(0)).len(), 1);
+    }
+}

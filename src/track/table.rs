@@ -1,0 +1,330 @@
+//! Every attempt of every source, in bounded space.
+//!
+//! When the table is full, attempts that have only made their first hit go first, oldest first, so that a flood of
+//! first hits from forged addresses cannot push out somebody who knows the second port.  When there is none of those,
+//! the oldest attempt of the door that has most goes.  A newcomer is never refused.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::attempt::Attempt;
+use super::guard::Strays;
+use super::list::{Links, List};
+use crate::message::{Slot, SlotId};
+use crate::moment::Moment;
+
+/// The end of a source's chain of attempts.
+const NONE: u32 = u32::MAX;
+
+/// How many strays all sources with attempts may have; beyond that attempts are pushed out as in a full table.
+const STRAYS: usize = 131_072;
+
+/// The bounded table.
+pub(super) struct Table {
+    capacity: usize,
+    by_address: HashMap<IpAddr, u32>,
+    sources: Slab<Source>,
+    entries: Slab<Entry>,
+    /// Attempts that go before all others: those with one hit, and those that are over; oldest first.
+    early: List,
+    doors: Vec<Door>,
+    /// Doors that have attempts, at the deadline of their oldest or before.
+    due: BinaryHeap<Reverse<(Moment, usize)>>,
+    /// Doors by how many attempts beyond the first hit they have.
+    crowds: BTreeSet<(usize, usize)>,
+    strays: usize,
+}
+
+struct Source {
+    address: IpAddr,
+    first: u32,
+    last: u32,
+    strays: Strays,
+}
+
+struct Entry {
+    attempt: Attempt,
+    slot: SlotId,
+    source: u32,
+    door: usize,
+    next_of_source: u32,
+    is_early: bool,
+    age: Links,
+    early: Links,
+}
+
+/// A door's attempts.
+struct Door {
+    seq_timeout: Duration,
+    /// By the time they count from, oldest first.
+    by_age: List,
+    is_in_due: bool,
+    late: usize,
+}
+
+/// An attempt that has left the table.
+pub(super) struct Removed {
+    pub(super) source: IpAddr,
+    pub(super) slot: SlotId,
+    pub(super) attempt: Attempt,
+    /// The source's strays, if this was its last attempt.
+    pub(super) strays: Option<Strays>,
+}
+
+impl Table {
+    /// An empty table for at most `capacity` attempts.
+    pub(super) fn new(capacity: usize) -> Table {
+        Table {
+            capacity: capacity.clamp(1, NONE as usize - 1),
+            by_address: HashMap::new(),
+            sources: Slab::new(),
+            entries: Slab::new(),
+            early: List::EMPTY,
+            doors: Vec::new(),
+            due: BinaryHeap::new(),
+            crowds: BTreeSet::new(),
+            strays: 0,
+        }
+    }
+
+    /// Empties the table for doors with these timeouts and another capacity; what was in it comes back, oldest first.
+    pub(super) fn reset(
+        &mut self,
+        capacity: usize,
+        seq_timeouts: impl Iterator<Item = Duration>,
+    ) -> Vec<Removed> {
+        let mut keys: Vec<(Moment, u32)> = Vec::with_capacity(self.entries.len());
+        for (key, entry) in &self.entries {
+            keys.extend(u32::try_from(key).ok().map(|key| (entry.attempt.since(), key)));
+        }
+        keys.sort_unstable();
+        let removed = keys.into_iter().map(|(_, key)| self.remove(key)).collect();
+        *self = Table::new(capacity);
+        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false, late: 0 };
+        self.doors = seq_timeouts.map(door).collect();
+        removed
+    }
+
+    /// How many attempts there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the table has no room for another attempt.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= self.capacity || self.strays > STRAYS
+    }
+
+    /// The source's attempts, as keys.
+    pub(super) fn attempts_of(&self, source: IpAddr, keys: &mut Vec<u32>) {
+        keys.clear();
+        let Some(&id) = self.by_address.get(&source) else { return };
+        let mut next = self.sources[id as usize].first;
+        while next != NONE {
+            keys.push(next);
+            next = self.entries[next as usize].next_of_source;
+        }
+    }
+
+    /// The slot that an attempt is at.
+    pub(super) fn slot(&self, key: u32) -> SlotId {
+        self.entries[key as usize].slot
+    }
+
+    /// Whose attempt it is.
+    pub(super) fn source(&self, key: u32) -> IpAddr {
+        self.sources[self.entries[key as usize].source as usize].address
+    }
+
+    /// The attempt itself.
+    pub(super) fn attempt(&self, key: u32) -> &Attempt {
+        &self.entries[key as usize].attempt
+    }
+
+    /// Adds an attempt; the source brings the strays it has made before, if it is new here.
+    pub(super) fn insert(
+        &mut self,
+        source: IpAddr,
+        slot: &Slot,
+        attempt: Attempt,
+        strays: impl FnOnce() -> Strays,
+    ) -> u32 {
+        let id = *self.by_address.entry(source).or_insert_with(|| {
+            let strays = strays();
+            self.strays += strays.len();
+            to_key(self.sources.insert(Source { address: source, first: NONE, last: NONE, strays }))
+        });
+        let is_early = attempt.is_early();
+        let key = to_key(self.entries.insert(Entry {
+            attempt,
+            slot: slot.id,
+            source: id,
+            door: slot.door,
+            next_of_source: NONE,
+            is_early,
+            age: Links::UNLINKED,
+            early: Links::UNLINKED,
+        }));
+        let source = &mut self.sources[id as usize];
+        match std::mem::replace(&mut source.last, key) {
+            NONE => source.first = key,
+            last => self.entries[last as usize].next_of_source = key,
+        }
+        self.doors[slot.door].by_age.push(&mut self.entries, key, |entry| &mut entry.age);
+        if is_early {
+            self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+        } else {
+            self.crowd(slot.door, 1);
+        }
+        self.expect(slot.door);
+        key
+    }
+
+    /// Changes an attempt, and puts it where it then belongs.
+    pub(super) fn update<T>(&mut self, key: u32, change: impl FnOnce(&mut Attempt) -> T) -> T {
+        let entry = &mut self.entries[key as usize];
+        let before = entry.attempt.since();
+        let result = change(&mut entry.attempt);
+        let (after, door) = (entry.attempt.since(), entry.door);
+        if after != before {
+            // Time goes forwards, so whatever counts from now is the youngest.
+            let by_age = &mut self.doors[door].by_age;
+            by_age.remove(&mut self.entries, key, |entry| &mut entry.age);
+            by_age.push(&mut self.entries, key, |entry| &mut entry.age);
+            if self.entries[key as usize].is_early {
+                self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
+                self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+            }
+        }
+        self.settle(key);
+        result
+    }
+
+    /// Notes a stray of a source that has attempts here.
+    pub(super) fn note_stray(&mut self, source: IpAddr, note: impl FnOnce(&mut Strays)) {
+        let Some(&id) = self.by_address.get(&source) else { return };
+        let strays = &mut self.sources[id as usize].strays;
+        self.strays -= strays.len();
+        note(strays);
+        self.strays += strays.len();
+    }
+
+    /// The strays of the source of an attempt.
+    pub(super) fn strays(&self, key: u32) -> &Strays {
+        &self.sources[self.entries[key as usize].source as usize].strays
+    }
+
+    /// Removes the attempt that matters least.
+    pub(super) fn evict(&mut self) -> Option<Removed> {
+        let crowded = || self.crowds.last().and_then(|(_, door)| self.doors[*door].by_age.first());
+        let key = self.early.first().or_else(crowded)?;
+        Some(self.remove(key))
+    }
+
+    /// Removes an attempt.
+    pub(super) fn remove(&mut self, key: u32) -> Removed {
+        let door = self.entries[key as usize].door;
+        self.doors[door].by_age.remove(&mut self.entries, key, |entry| &mut entry.age);
+        if self.entries[key as usize].is_early {
+            self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
+        } else {
+            self.crowd(door, -1);
+        }
+        let Entry { attempt, slot, source: id, next_of_source, .. } = self.entries.remove(key as usize);
+        let source = &mut self.sources[id as usize];
+        let address = source.address;
+        let mut before = NONE;
+        if source.first == key {
+            source.first = next_of_source;
+        } else {
+            before = source.first;
+            while self.entries[before as usize].next_of_source != key {
+                before = self.entries[before as usize].next_of_source;
+            }
+            self.entries[before as usize].next_of_source = next_of_source;
+        }
+        if source.last == key {
+            source.last = before;
+        }
+        let strays = (self.sources[id as usize].first == NONE).then(|| {
+            self.by_address.remove(&address);
+            let strays = self.sources.remove(id as usize).strays;
+            self.strays -= strays.len();
+            strays
+        });
+        Removed { source: address, slot, attempt, strays }
+    }
+
+    /// When an attempt may be due next.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Removes one attempt whose time is up.
+    pub(super) fn pop_due(&mut self, now: Moment) -> Option<Removed> {
+        while let Some(&Reverse((at, door))) = self.due.peek() {
+            if at > now {
+                return None;
+            }
+            self.due.pop();
+            self.doors[door].is_in_due = false;
+            let Some(oldest) = self.doors[door].by_age.first() else { continue };
+            let deadline = self.entries[oldest as usize].attempt.since() + self.doors[door].seq_timeout;
+            let removed = (deadline <= now).then(|| self.remove(oldest));
+            self.expect(door);
+            if removed.is_some() {
+                return removed;
+            }
+        }
+        None
+    }
+
+    /// Puts an attempt into or out of the early ones.
+    fn settle(&mut self, key: u32) {
+        let entry = &mut self.entries[key as usize];
+        let (is_early, door) = (entry.attempt.is_early(), entry.door);
+        if is_early == std::mem::replace(&mut entry.is_early, is_early) {
+            return;
+        }
+        if is_early {
+            self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+            self.crowd(door, -1);
+        } else {
+            self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
+            self.crowd(door, 1);
+        }
+    }
+
+    /// Sees to it that the door's oldest attempt is found when it is due.
+    fn expect(&mut self, index: usize) {
+        let door = &mut self.doors[index];
+        if door.is_in_due {
+            return;
+        }
+        let Some(oldest) = door.by_age.first() else { return };
+        door.is_in_due = true;
+        let deadline = self.entries[oldest as usize].attempt.since() + door.seq_timeout;
+        self.due.push(Reverse((deadline, index)));
+    }
+
+    /// Counts the door's attempts beyond the first hit.
+    fn crowd(&mut self, index: usize, change: isize) {
+        let door = &mut self.doors[index];
+        let before = door.late;
+        door.late = before.saturating_add_signed(change);
+        let after = door.late;
+        self.crowds.remove(&(before, index));
+        if after > 0 {
+            self.crowds.insert((after, index));
+        }
+    }
+}
+
+/// A slab's key in half the space: the capacity keeps it in range.
+fn to_key(key: usize) -> u32 {
+    u32::try_from(key).unwrap_or(NONE)
+}

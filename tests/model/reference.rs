@@ -1,0 +1,211 @@
+//! The rules of matching as the manual tells them, with no thought for speed or space.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use knockd::message::{Report, Slot, SlotId};
+use knockd::moment::Moment;
+use knockd::packet::{Hit, Segment};
+use seqgen::sequence::Step;
+
+/// What is the same in a packet and its repeat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity(Step, u16, u32);
+
+fn identity(hit: &Hit) -> Identity {
+    match hit.segment {
+        Segment::Tcp { number, .. } => Identity(hit.step(), hit.source_port, number),
+        Segment::Udp => Identity(hit.step(), hit.source_port, 0),
+    }
+}
+
+struct Attempt {
+    source: IpAddr,
+    slot: SlotId,
+    /// The right hits so far; none when the attempt is over.
+    stage: usize,
+    since: Moment,
+    /// Orders those that count from the same time.
+    changed: usize,
+    counted: Vec<Identity>,
+    guarded: bool,
+}
+
+impl Attempt {
+    fn count_from(&mut self, now: Moment, changed: usize) {
+        if self.since != now {
+            (self.since, self.changed) = (now, changed);
+        }
+    }
+}
+
+/// Follows every attempt in a plain list, and every stray for ever.
+pub(crate) struct Reference {
+    slots: Vec<Slot>,
+    timeout: Duration,
+    attempts: Vec<Attempt>,
+    strays: Vec<(IpAddr, Step, Moment)>,
+    changes: usize,
+}
+
+impl Reference {
+    pub(crate) fn new(slots: Vec<Slot>, timeout: Duration) -> Reference {
+        Reference { slots, timeout, attempts: Vec::new(), strays: Vec::new(), changes: 0 }
+    }
+
+    pub(crate) fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
+        // Those that count from an earlier time are due earlier.
+        loop {
+            let due = (0..self.attempts.len()).filter(|&i| self.attempts[i].since + self.timeout <= now);
+            let Some(index) = due.min_by_key(|&i| (self.attempts[i].since, self.attempts[i].changed)) else {
+                return;
+            };
+            let Attempt { source, slot, stage, guarded, .. } = self.attempts.remove(index);
+            let Some(armed) = self.slots.iter().find(|s| s.id == slot) else { continue };
+            let length = armed.sequence.steps().len();
+            let exposed = armed.once && length >= 5 && stage + 1 == length;
+            if stage > 0 && !guarded {
+                reports.push(Report::TimedOut { slot, source, stage: u8::try_from(stage).unwrap() });
+            }
+            if exposed {
+                reports.push(Report::Exposed { slot, source });
+                self.slots.retain(|s| s.id != slot);
+            }
+        }
+    }
+
+    pub(crate) fn hit(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
+        self.expire(now, reports);
+        let source = hit.source;
+        let mut took = false;
+        // Attempts that there are go on, in the order in which they were begun; then others begin.
+        let under_way: Vec<SlotId> =
+            self.attempts.iter().filter(|a| a.source == source).map(|a| a.slot).collect();
+        let begin = |slot: &Slot| slot.sequence.first() == hit.step() && !under_way.contains(&slot.id);
+        let others: Vec<SlotId> = self.slots.iter().filter(|slot| begin(slot)).map(|slot| slot.id).collect();
+        for id in under_way.iter().chain(&others) {
+            let Some(slot) = self.slots.iter().find(|slot| slot.id == *id).cloned() else { continue };
+            if !under_way.contains(id) {
+                let (slot, counted) = (slot.id, Vec::new());
+                self.attempts.push(Attempt {
+                    source,
+                    slot,
+                    stage: 0,
+                    since: now,
+                    changed: 0,
+                    counted,
+                    guarded: false,
+                });
+            }
+            let index = self.attempts.iter().position(|a| a.source == source && a.slot == slot.id).unwrap();
+            took |= self.judge(index, &slot, hit, now, reports);
+        }
+        if !took {
+            self.strays.push((source, hit.step(), now));
+            for slot in self.slots.clone() {
+                self.guard(&slot, source, now, reports);
+            }
+        }
+    }
+
+    /// Judges the hit for one attempt; whether it took it beyond the first hit.
+    fn judge(
+        &mut self,
+        index: usize,
+        slot: &Slot,
+        hit: &Hit,
+        now: Moment,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        let source = hit.source;
+        let steps = slot.sequence.steps();
+        self.changes += 1;
+        let changed = self.changes;
+        let attempt = &mut self.attempts[index];
+        if attempt.changed == 0 {
+            attempt.changed = changed;
+        }
+        let beyond = attempt.counted.len() > 1;
+        // 1. a repeat
+        if attempt.counted.contains(&identity(hit)) {
+            return beyond;
+        }
+        let next = if attempt.stage > 0 && steps[attempt.stage] == hit.step() {
+            // 2. the expected port
+            attempt.stage + 1
+        } else if attempt.stage > 0 && steps[attempt.stage - 1] == hit.step() {
+            // 3. the last port once more
+            if attempt.stage == 1 {
+                attempt.count_from(now, changed);
+            }
+            return beyond;
+        } else if steps[0] == hit.step() {
+            // 4. the first port
+            attempt.count_from(now, changed);
+            attempt.guarded = false;
+            1
+        } else {
+            // 5. another port of the sequence
+            if attempt.stage > 0 && steps.contains(&hit.step()) {
+                attempt.stage = 0;
+                attempt.count_from(now, changed);
+                attempt.guarded = false;
+            }
+            return false;
+        };
+        attempt.counted.push(identity(hit));
+        attempt.stage = next;
+        let guarded = attempt.guarded;
+        if !guarded {
+            reports.push(Report::Stage { slot: slot.id, source, stage: u8::try_from(next).unwrap() });
+        }
+        if next == 1 && steps.len() > 1 {
+            self.guard(slot, source, now, reports);
+        }
+        if next == steps.len() {
+            let attempt = &mut self.attempts[index];
+            (attempt.stage, attempt.guarded) = (0, false);
+            attempt.count_from(now, changed);
+            if !guarded {
+                reports.push(Report::Completed { slot: slot.id, source });
+                self.strays.retain(|(who, step, _)| *who != source || !steps.contains(step));
+            } else if slot.once && steps.len() >= 5 {
+                reports.push(Report::Exposed { slot: slot.id, source });
+            }
+            if slot.once && (!guarded || steps.len() >= 5) {
+                self.slots.retain(|s| s.id != slot.id);
+            }
+        }
+        next > 1
+    }
+
+    fn guard(&mut self, slot: &Slot, source: IpAddr, now: Moment, reports: &mut Vec<Report>) {
+        let Some(limit) = slot.limit else { return };
+        let Some(attempt) = self.attempts.iter_mut().find(|a| a.source == source && a.slot == slot.id) else {
+            return;
+        };
+        if attempt.stage == 0 || attempt.guarded {
+            return;
+        }
+        let since = if limit.from_before { now.back(self.timeout) } else { attempt.since };
+        let mut ports: Vec<Step> = Vec::new();
+        // A port counts with its last hit.
+        for (who, step, at) in &self.strays {
+            if *who == source
+                && *at >= since
+                && !slot.sequence.steps().contains(step)
+                && !ports.contains(step)
+            {
+                ports.push(*step);
+            }
+        }
+        if ports.len() > usize::from(limit.strays) {
+            attempt.guarded = true;
+            reports.push(Report::Guarded {
+                slot: slot.id,
+                source,
+                stage: u8::try_from(attempt.stage).unwrap(),
+            });
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Scans and floods against the pure core: what strangers can send, in all orders and numbers.
+
+#![expect(clippy::unwrap_used, reason = "what fails a test panics")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use knockd::flags::{FlagRule, TcpFlags};
+use knockd::message::{DoorRule, Families, Plan, Report, Slot, SlotId, Traffic};
+use knockd::moment::Moment;
+use knockd::packet::{Hit, Segment};
+use knockd::track::{Here, Limit, Tracker};
+use seqgen::sequence::Sequence;
+
+const TIMEOUT: Duration = Duration::from_secs(25);
+
+/// A tracker, and time that goes on by a tenth of a millisecond with each packet.
+struct World {
+    tracker: Tracker,
+    now: Moment,
+    packets: u32,
+    reports: Vec<Report>,
+}
+
+fn world(rules: &[FlagRule], sequences: &[&str], max_sources: usize) -> World {
+    let doors =
+        rules.iter().map(|flags| DoorRule { flags: *flags, target: None, seq_timeout: TIMEOUT }).collect();
+    let mut slots = Vec::new();
+    for door in 0..rules.len() {
+        for text in sequences {
+            for once in [false, true] {
+                let sequence = Sequence::parse(text).unwrap();
+                let limit = Limit::auto(&sequence);
+                slots.push(Slot { id: SlotId(slots.len() as u64), door, sequence, once, limit });
+            }
+        }
+    }
+    let traffic = Traffic { tcp: rules.to_vec(), udp: true };
+    let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
+    tracker.adopt(Plan { doors, slots, traffic, max_sources });
+    World { tracker, now: Moment::after_start(Duration::ZERO), packets: 0, reports: Vec::new() }
+}
+
+impl World {
+    fn send(&mut self, source: IpAddr, port: u16, flags: Option<u8>) {
+        self.packets = self.packets.wrapping_add(1);
+        self.now = self.now + Duration::from_micros(100);
+        let segment = match flags {
+            Some(bits) => Segment::Tcp { flags: TcpFlags::from_bits(bits), number: self.packets },
+            None => Segment::Udp,
+        };
+        let destination = if source.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" };
+        let destination = destination.parse().unwrap();
+        let source_port = u16::try_from(self.packets % 50_000).unwrap();
+        let port = port.try_into().unwrap();
+        let hit = Hit { source, destination, source_port, port, segment, by_loopback: false };
+        self.reports.clear();
+        self.tracker.hit(&hit, self.now, &mut self.reports);
+    }
+
+    fn opened(&self) -> bool {
+        self.reports.iter().any(|report| matches!(report, Report::Completed { .. }))
+    }
+
+    /// Whether these ports, hit from here, open something with the last of them.
+    fn opens(&mut self, source: IpAddr, ports: &[u16]) -> bool {
+        ports.iter().for_each(|port| self.send(source, *port, Some(0x02)));
+        self.opened()
+    }
+}
+
+fn stranger(family_6: bool, number: u32) -> IpAddr {
+    if family_6 {
+        IpAddr::V6(Ipv6Addr::from(0x2001_0db8_0000_0000_0000_0000_0000_0000 + 0x100 + u128::from(number)))
+    } else {
+        IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number))
+    }
+}
+
+/// A shuffle that is the same in every run; each seed gives another.
+fn shuffled(seed: u64) -> Vec<u16> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut ports: Vec<u16> = (1..=u16::MAX).collect();
+    for last in (1..ports.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ports.swap(last, usize::try_from(state % (last as u64 + 1)).unwrap());
+    }
+    ports
+}
+
+const SEQUENCES: [&str; 12] = [
+    "7000,9000",
+    "9000,7000",
+    "7000,8000,9000",
+    "9000,8000,7000",
+    "2122,2123,2124",
+    "2124,2123,2122",
+    "100,200,300,400",
+    "30000,30001,30002,30003,30004",
+    "1,65535",
+    "4242,17,61000,999,2000",
+    "1000:udp,2000:udp,3000:udp",
+    "53:udp,54:udp",
+];
+
+/// Full scans in every order and with every kind of packet, of doors with every kind of flags: none opens anything.
+#[test]
+fn no_full_scan_opens_a_door_of_two_hits_or_more() {
+    let none = TcpFlags::default();
+    let fin = FlagRule::new(TcpFlags::FIN, none).unwrap();
+    let syn_ack = FlagRule::new(TcpFlags::SYN.with(TcpFlags::ACK), none).unwrap();
+    let rules = [FlagRule::SYN, FlagRule::ANY, fin, syn_ack];
+    // SYN, FIN, NULL, Xmas, ACK, SYN/ACK, and UDP.
+    let kinds = [Some(0x02), Some(0x01), Some(0x00), Some(0x29), Some(0x10), Some(0x12), None];
+    let orders = [(1..=u16::MAX).collect(), (1..=u16::MAX).rev().collect(), shuffled(1), shuffled(2)];
+    for family_6 in [false, true] {
+        for kind in kinds {
+            let mut world = world(&rules, &SEQUENCES, 65_536);
+            for (number, order) in orders.iter().enumerate() {
+                let scanner = stranger(family_6, u32::try_from(number).unwrap());
+                for port in order {
+                    world.send(scanner, *port, kind);
+                    assert!(!world.opened(), "kind {kind:?}, order {number}, port {port}");
+                }
+            }
+        }
+    }
+}
+
+/// The sequences of the test above are no dead letters: each opens for whoever knows it.
+#[test]
+fn the_same_doors_open_for_those_who_know_the_sequence() {
+    for text in SEQUENCES {
+        let mut world = world(&[FlagRule::SYN], &[text], 65_536);
+        let sequence = Sequence::parse(text).unwrap();
+        let flags = if text.contains("udp") { None } else { Some(0x02) };
+        sequence.steps().iter().for_each(|step| world.send(stranger(false, 1), step.port.get(), flags));
+        assert!(world.opened(), "{text}");
+    }
+}
+
+#[test]
+fn many_shuffled_scans_open_nothing() {
+    for seed in 10..40 {
+        let mut world = world(&[FlagRule::SYN], &SEQUENCES, 65_536);
+        for port in shuffled(seed) {
+            world.send(stranger(false, 1), port, Some(0x02));
+            assert!(!world.opened(), "seed {seed}, port {port}");
+        }
+    }
+}
+
+/// A person's own traffic to the same host: thousands of packets to a few ports, before and between the hits.
+#[test]
+fn background_traffic_of_the_knocking_person_never_breaks_a_knock() {
+    for text in ["7000,8000,9000", "2122,2123,2124", "7000,9000", "4242,17,61000,999,2000"] {
+        let mut world = world(&[FlagRule::SYN], &[text], 65_536);
+        let person = stranger(false, 1);
+        let sequence = Sequence::parse(text).unwrap();
+        for step in sequence.steps() {
+            for _ in 0..2000 {
+                [443, 80, 22, 993].iter().for_each(|port| world.send(person, *port, Some(0x02)));
+            }
+            world.send(person, step.port.get(), Some(0x02));
+        }
+        assert!(world.opened(), "{text}");
+    }
+}
+
+/// Forged first hits from ever new addresses: the table stays bounded, and honest knocks open all the while.
+#[test]
+fn a_flood_of_first_hits_keeps_nobody_out() {
+    let sources = 1000;
+    let mut world = world(&[FlagRule::SYN], &["7000,8000,9000"], sources);
+    let person = stranger(true, 1);
+    let mut forged = 0;
+    for _ in 0..50 {
+        for port in [7000, 8000, 9000] {
+            for _ in 0..400 {
+                forged += 1;
+                world.send(stranger(false, forged), 7000, Some(0x02));
+            }
+            world.send(person, port, Some(0x02));
+        }
+        assert!(world.opened(), "after {forged} forged packets");
+        assert!(world.tracker.attempts() <= sources);
+    }
+}
+
+/// Somebody who has made the second hit stays, however many others make the first.
+#[test]
+fn whoever_knows_the_second_port_is_not_pushed_out() {
+    let mut world = world(&[FlagRule::SYN], &["7000,8000,9000"], 100);
+    let person = stranger(true, 1);
+    world.opens(person, &[7000, 8000]);
+    for number in 0..10_000 {
+        world.send(stranger(false, number), 7000, Some(0x02));
+    }
+    assert!(world.opens(person, &[9000]));
+}
+
+/// When everybody is beyond the first hit, the oldest of the most crowded door goes, and a newcomer is taken in.
+#[test]
+fn a_table_full_of_second_hits_takes_a_newcomer_in() {
+    let mut world = world(&[FlagRule::SYN, FlagRule::ANY], &["7000,8000,9000"], 100);
+    for number in 0..1000 {
+        world.opens(stranger(false, number), &[7000, 8000]);
+    }
+    assert!(world.tracker.attempts() <= 100);
+    assert!(world.opens(stranger(true, 1), &[7000, 8000, 9000]));
+}
+
+/// Ten million distinct sources through the core: what it holds stays what it was after the first hundred thousand.
+#[test]
+fn ten_million_sources_need_no_more_memory_than_a_hundred_thousand() {
+    let mut world = world(&[FlagRule::SYN], &["7000,8000,9000"], 65_536);
+    let mut number = 0;
+    let mut feed = |world: &mut World, count: u32| {
+        for _ in 0..count {
+            number += 1;
+            let port = if number % 2 == 0 { 7000 } else { 4000 };
+            world.send(stranger(number % 3 == 0, number), port, Some(0x02));
+        }
+    };
+    feed(&mut world, 300_000);
+    let before = resident();
+    feed(&mut world, 9_700_000);
+    let after = resident();
+    assert!(world.tracker.attempts() <= 65_536);
+    assert!(after <= before + (1 << 20), "{before} bytes grew to {after}");
+}
+
+/// The resident memory of this process in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
