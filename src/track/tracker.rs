@@ -67,7 +67,9 @@ impl Tracker {
     /// Judges one hit, which came in by the loopback interface or by another.
     pub fn hit(&mut self, hit: &Hit, by_loopback: bool, now: Moment, reports: &mut Vec<Report>) {
         self.expire(now, reports);
-        if !self.here.is_possible_sender(hit.source, by_loopback) {
+        // No host takes a packet to a loopback address from a cable (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+        let astray = hit.destination.is_loopback() && !by_loopback;
+        if astray || !self.here.is_possible_sender(hit.source, by_loopback) {
             return;
         }
         self.start_attempts(hit, now);

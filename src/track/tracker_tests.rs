@@ -366,6 +366,20 @@ fn impossible_senders_open_nothing() {
 }
 
 #[test]
+fn a_loopback_destination_counts_on_the_loopback_interface_only() {
+    for by_loopback in [false, true] {
+        let mut tracker = Tracker::new(Here::Addresses(["127.0.0.1".parse().unwrap()].into()));
+        let slots = vec![slot(0, 0, "1", false)];
+        tracker.adopt(Plan { doors: vec![rule()], slots, ..Plan::default() });
+        let mut lab = Lab { tracker, now: 0, packets: 0 };
+        let hit = Hit { destination: "127.0.0.1".parse().unwrap(), ..lab.packet(ALICE, "1") };
+        let mut reports = Vec::new();
+        lab.tracker.hit(&hit, by_loopback, lab.moment(), &mut reports);
+        assert_eq!(opened(&reports).len(), usize::from(by_loopback));
+    }
+}
+
+#[test]
 fn ipv6_sources_knock_like_ipv4_ones() {
     let mut lab = Lab::with(&["1,2"]);
     lab.hit("2001:db8::2", "1");
