@@ -1,7 +1,9 @@
 //! Running one command: its own process group, a clean environment, its complaints caught, its end awaited.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -70,29 +72,28 @@ pub enum Ended {
 /// nothing of it dies of a closed pipe.
 pub fn run(job: &Job, after_end: impl FnOnce(CommandEnd)) {
     let key = job.key.clone();
-    let mut child = match spawn(job) {
-        Ok(child) => child,
+    let (mut child, mut stderr) = match spawn(job) {
+        Ok(spawned) => spawned,
         Err(error) => {
             after_end(CommandEnd { key, outcome: Err(error), complaint: String::new() });
             return;
         }
     };
-    let mut stderr = child.stderr.take();
     let mut kept = Vec::new();
-    let outcome = supervise(&mut child, stderr.as_mut(), &mut kept);
+    let outcome = supervise(&mut child, &mut stderr, &mut kept);
     let complaint = String::from_utf8_lossy(&kept).trim_end().to_owned();
     after_end(CommandEnd { key, outcome, complaint });
-    if let Some(mut stderr) = stderr {
-        let _ = io::copy(&mut stderr, &mut io::sink());
-    }
+    let _ = io::copy(&mut stderr, &mut io::sink());
 }
 
-fn spawn(job: &Job) -> io::Result<Child> {
+/// Starts the job; what it writes to standard error can be read from the pipe.
+fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
     let family = match job.key.source {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
     };
-    Command::new("/bin/sh")
+    let child = Command::new("/bin/sh")
         .arg("-c")
         .arg(&job.command)
         .env_clear()
@@ -104,19 +105,25 @@ fn spawn(job: &Job) -> io::Result<Child> {
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
+        .stderr(lasting(&writer)?)
+        .spawn()?;
+    Ok((child, reader))
+}
+
+/// The writing end of a pipe for a command that may outlive us.
+///
+/// A stop command that is still running when the daemon ends must not die of its next complaint, half-way through
+/// closing a door.  Opened for reading as well, the pipe never lacks a reader.
+fn lasting(writer: &PipeWriter) -> io::Result<File> {
+    File::options().read(true).write(true).open(format!("/proc/self/fd/{}", writer.as_raw_fd()))
 }
 
 /// Waits for the child's end, keeping the beginning of what it writes meanwhile.
-fn supervise(
-    child: &mut Child,
-    mut stderr: Option<&mut impl ReadFd>,
-    kept: &mut Vec<u8>,
-) -> io::Result<Ended> {
+fn supervise(child: &mut Child, stderr: &mut PipeReader, kept: &mut Vec<u8>) -> io::Result<Ended> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let deadline = Instant::now() + COMMAND_TIMEOUT;
+    let mut open = true;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -126,7 +133,9 @@ fn supervise(
         }
         let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
-        fds.extend(stderr.as_ref().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
+        if open {
+            fds.push(PollFd::new(stderr, PollFlags::IN));
+        }
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -134,19 +143,14 @@ fn supervise(
         let exited = !fds[0].revents().is_empty();
         let readable = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
         drop(fds);
-        if readable && !stderr.as_mut().is_some_and(|pipe| keep(*pipe, kept)) {
-            stderr = None;
+        if readable {
+            open = keep(stderr, kept);
         }
         if exited {
             return Ok(ended(child.wait()?));
         }
     }
 }
-
-/// A stream that can be read and polled.
-trait ReadFd: Read + std::os::fd::AsFd {}
-
-impl<T: Read + std::os::fd::AsFd> ReadFd for T {}
 
 /// Reads once, and keeps what there is room for; whether there may be more.
 fn keep(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
@@ -207,11 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_outlives_its_reader_may_go_on_complaining() {
+        let (release, hold) = std::io::pipe().unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
+        let (mut child, stderr) = spawn(&Job { key, phase: Phase::Stop, command }).unwrap();
+        drop(stderr);
+        drop(hold);
+        assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
+    }
+
+    #[test]
     fn a_background_process_does_not_hold_up_the_end() {
         let (sender, ends) = std::sync::mpsc::channel();
         let (release, hold) = std::io::pipe().unwrap();
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
-        let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&release));
+        let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
         let command = format!("cat {path} >/dev/null & echo started >&2");
         let job = Job { key, phase: Phase::Start, command };
         let runner = std::thread::spawn(move || run(&job, |end| sender.send(end).unwrap()));

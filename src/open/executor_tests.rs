@@ -270,6 +270,35 @@ fn a_reload_keeps_used_lines_used_and_slots_that_stay() {
 }
 
 #[test]
+fn a_reload_that_renames_the_door_or_the_path_revives_no_used_line() {
+    let renamed = ONE_TIME.replace("[ot]", "[renamed]");
+    let respelled = ONE_TIME.replace("PAD", "/../PAD");
+    let elsewhere = "[static]\nsequence = 9\ntcpflags = syn\ncommand = x\n";
+    for reloads in [&[renamed.as_str()][..], &[&respelled], &[elsewhere, ONE_TIME], &[elsewhere, &renamed]] {
+        let mut lab = Lab::new(ONE_TIME);
+        lab.complete(1);
+        fs::write(lab.path(), PAD).unwrap();
+        for text in reloads {
+            lab.adopt(text);
+        }
+        let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+        assert_eq!(armed, ["3,4", "5,6"], "{reloads:?}");
+    }
+}
+
+#[test]
+fn a_line_that_was_used_in_one_doors_pad_is_good_in_anothers() {
+    let mut lab = Lab::new(ONE_TIME);
+    let other = lab.directory.path().join("other");
+    fs::write(&other, PAD).unwrap();
+    lab.complete(1);
+    let door = ONE_TIME.replace("[ot]", "[other]").replace("PAD", other.to_str().unwrap());
+    lab.adopt(&format!("{ONE_TIME}{door}"));
+    let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(armed, ["3,4", "5,6", "1,2", "3,4"]);
+}
+
+#[test]
 fn a_reload_with_another_sequence_gives_another_slot() {
     let door = |sequence| format!("[d]\nsequence = {sequence}\ntcpflags = syn\ncommand = x\n");
     let mut lab = Lab::new(&door("1,2"));

@@ -172,7 +172,7 @@ fn visible_rule<'a>(
     let rule = doors.get(armed.get(slot)?.door)?;
     let to_the_door = match rule.target {
         Some(target) => target == hit.destination,
-        None => here.is_destination(hit.destination),
+        None => here.is_destination(hit.destination, hit.by_loopback),
     };
     let flags_fit = match hit.segment {
         Segment::Tcp { flags, .. } => rule.flags.takes(flags),
