@@ -80,6 +80,12 @@ impl Parser<'_> {
         if self.is_continuation(line) {
             return;
         }
+        if let Some(inside) = line.text.find('\r') {
+            let at = line.start + inside;
+            let fault = Fault::error(at..at + 1, "a carriage return inside a line");
+            self.faults.push(fault.hint("save the file with the line ends of Unix or of Windows"));
+            return;
+        }
         if line.text.starts_with('[') {
             match section_name(line, self.faults) {
                 Ok(name) => self.sections.push(Section { name, entries: Vec::new() }),
@@ -142,12 +148,6 @@ fn section_name(line: &Piece<'_>, faults: &mut Faults) -> Result<Spanned<String>
 }
 
 fn entry(line: &Piece<'_>, faults: &mut Faults) -> Option<Entry> {
-    if let Some(inside) = line.text.find('\r') {
-        let at = line.start + inside;
-        let fault = Fault::error(at..at + 1, "a carriage return inside a line");
-        faults.push(fault.hint("save the file with the line ends of Unix or of Windows"));
-        return None;
-    }
     let hash = line.text.find('#').unwrap_or(line.text.len());
     let Some(equals) = line.text[..hash].find('=') else {
         if hash < line.text.len() {

@@ -1,5 +1,7 @@
 //! The names of all directives, in one place for parsing, hints and documentation.
 
+use std::cmp::Reverse;
+
 /// A directive of `[options]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum OptionKey {
@@ -81,6 +83,7 @@ pub(super) fn nearest<K>(table: &[(&'static str, K)], name: &str) -> Option<&'st
         return None;
     }
     let scored = table.iter().map(|(known, _)| (strsim::damerau_levenshtein(known, &lower), *known));
-    let (distance, known) = scored.min_by_key(|(distance, _)| *distance)?;
+    // Of two that are as near the longer one says more: `stop_command6` is no `stop_command`.
+    let (distance, known) = scored.min_by_key(|(distance, known)| (*distance, Reverse(known.len())))?;
     (distance <= near(known)).then_some(known)
 }

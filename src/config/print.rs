@@ -143,11 +143,11 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
     if !fits(section.name) {
         return Err(inexpressible(section.name, "the name"));
     }
-    *text += &format!("[{}]\n", section.name);
+    text.extend(["[", section.name, "]\n"]);
     for (key, item) in &section.lines {
         let value: Cow<'_, str> = match item {
             Item::True => {
-                *text += &format!("    {key}\n");
+                text.extend(["    ", key, "\n"]);
                 continue;
             }
             Item::Number(number) => number.to_string().into(),

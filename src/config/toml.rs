@@ -15,21 +15,24 @@ type Item<'i> = toml::Spanned<DeValue<'i>>;
 /// Splits a file into sections and entries, in its order.
 pub(super) fn parse(text: &str, faults: &mut Faults) -> Vec<Section> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let at = error.span().unwrap_or(0..0);
-        faults.push(Fault::error(at, error.message()).hint("this file is read as TOML"));
+    for (index, error) in errors.iter().enumerate() {
+        let fault = Fault::error(error.span().unwrap_or(0..0), error.message());
+        faults.push(fault.maybe_hint((index == 0).then_some("this file is read as TOML")));
     }
     let reader = Reader { text };
     let mut sections = Vec::new();
     for (key, item) in in_order(document.get_ref()) {
+        let name = key.get_ref();
         match item.get_ref() {
-            DeValue::Table(table) => sections.push(reader.section(key, table, faults)),
+            DeValue::Table(table) => sections.extend(reader.section(name, key.span(), table, faults)),
             // Doors of one name, which TOML calls an array of tables.
             DeValue::Array(items)
-                if items.iter().all(|item| item.get_ref().is_table()) && !items.is_empty() =>
+                if !items.is_empty() && items.iter().all(|item| item.get_ref().is_table()) =>
             {
-                let tables = items.iter().filter_map(|item| item.get_ref().as_table());
-                sections.extend(tables.map(|table| reader.section(key, table, faults)));
+                for item in items {
+                    let DeValue::Table(table) = item.get_ref() else { continue };
+                    sections.extend(reader.section(name, item.span(), table, faults));
+                }
             }
             _ => {
                 let fault = Fault::error(key.span(), "a directive before the first [section]");
@@ -74,18 +77,32 @@ struct Reader<'i> {
 }
 
 impl Reader<'_> {
-    fn section(&self, name: &Key<'_>, table: &DeTable<'_>, faults: &mut Faults) -> Section {
+    /// The section of a table, unless the table is only there for the tables in it.
+    fn section(
+        &self,
+        name: &str,
+        span: Range<usize>,
+        table: &DeTable<'_>,
+        faults: &mut Faults,
+    ) -> Option<Section> {
         let mut entries = Vec::new();
         for (key, item) in in_order(table) {
-            match self.value(item) {
-                Ok(value) => entries.push(Entry { key: owned(key), value: Some(value) }),
-                Err(fault) => {
-                    faults.push(fault);
-                    entries.push(Entry { key: owned(key), value: Some(Value::Unreadable(item.span())) });
-                }
+            if item.get_ref().is_table() {
+                let fault = Fault::error(key.span(), "a section within a section");
+                faults.push(fault.hint("put a name that holds a dot into quotes"));
+                continue;
             }
+            let value = self.value(item).unwrap_or_else(|fault| {
+                if directives::is_known(key.get_ref()) {
+                    faults.push(fault);
+                }
+                Value::Unreadable(item.span())
+            });
+            let key = Spanned { value: key.get_ref().clone().into_owned(), span: key.span() };
+            entries.push(Entry { key, value: Some(value) });
         }
-        Section { name: owned(name), entries }
+        let name = Spanned { value: name.to_owned(), span };
+        (table.is_empty() || !entries.is_empty()).then_some(Section { name, entries })
     }
 
     fn value(&self, item: &Item<'_>) -> Result<Value, Fault> {
@@ -112,9 +129,7 @@ impl Reader<'_> {
             DeValue::Datetime(_) => unfit("a date or a time", "put text into quotes"),
             DeValue::Boolean(_) => unfit("true or false in a list", "put text into quotes"),
             DeValue::Array(_) => unfit("a list within a list", "write one list"),
-            DeValue::Table(_) => {
-                unfit("a table", "every [section] stands by itself; put a name that holds a dot into quotes")
-            }
+            DeValue::Table(_) => unfit("a table in a list", "put text into quotes"),
         }
     }
 
@@ -133,8 +148,4 @@ impl Reader<'_> {
         };
         Text { value, span, form: Form::Number }
     }
-}
-
-fn owned(key: &Key<'_>) -> Spanned<String> {
-    Spanned { value: key.get_ref().clone().into_owned(), span: key.span() }
 }

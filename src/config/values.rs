@@ -21,8 +21,8 @@ const MAX_WINDOW: u16 = 1000;
 /// A span of time: plain numbers are seconds, `s`, `m` and `h` say it outright.
 pub(super) fn span_of_time(text: &str) -> Result<Duration, Fault> {
     let wrong = |message: String| {
-        Err(Fault::error(0..text.len(), message)
-            .hint("write seconds as 10 or 10s, minutes as 10m, hours as 2h"))
+        let usual = || "write seconds as 10 or 10s, minutes as 10m, hours as 2h".to_owned();
+        Err(Fault::error(0..text.len(), message).hint(placeholder_hint(text).unwrap_or_else(usual)))
     };
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((end, _)) => text.split_at(end),
@@ -106,7 +106,10 @@ pub(super) fn split_list<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
 /// Ports in order, TCP where no protocol is named.
 pub(super) fn sequence(words: &[Word<'_>]) -> Result<Sequence, Fault> {
     let blame = |word: &Word<'_>, error: &SequenceError| {
-        let hint = lookalike::hint(word.value).or_else(|| placeholder_hint(error));
+        let hint = lookalike::hint(word.value).or_else(|| match error.kind {
+            SequenceErrorKind::NotAPort(_) => word.value.get(error.span.clone()).and_then(placeholder_hint),
+            _ => None,
+        });
         word.error(error.span.clone(), error.to_string()).maybe_hint(hint)
     };
     let step = |word: &Word<'_>| Step::parse(word.value, Protocol::Tcp).map_err(|error| blame(word, &error));
@@ -118,12 +121,11 @@ pub(super) fn sequence(words: &[Word<'_>]) -> Result<Sequence, Fault> {
     Sequence::new(steps).ok_or_else(|| Fault::error(0..0, SequenceErrorKind::MissingPort.to_string()))
 }
 
-/// What to say of a word in place of a port.
-fn placeholder_hint(error: &SequenceError) -> Option<String> {
-    let SequenceErrorKind::NotAPort(text) = &error.kind else { return None };
-    let placeholder = text.contains(['$', '{', '_']) || text.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let hint = "a placeholder must be filled in before the file is used: ports are numbers, 1-65535";
-    placeholder.then(|| hint.to_owned())
+/// What to say of a word in place of a number.
+fn placeholder_hint(text: &str) -> Option<String> {
+    let placeholder = text.contains(['$', '{', '_']) || text.bytes().all(|byte| byte.is_ascii_uppercase());
+    let hint = "a placeholder must be filled in before the file is used; a number belongs here";
+    (placeholder && !text.is_empty()).then(|| hint.to_owned())
 }
 
 /// TCP flags, `!` before those that must be clear; `any` takes every packet.

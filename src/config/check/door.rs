@@ -8,9 +8,10 @@ use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
 use super::{commands, path};
+use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::fault::{Fault, Faults};
-use crate::config::raw::Section;
+use crate::config::raw::{Form, Section, Value};
 use crate::config::schema::{Door, PadSource, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
@@ -56,34 +57,44 @@ pub(super) fn check<'a>(
     })
 }
 
-/// Which packets count, with a word on doors that take others than a client sends.
+/// Which TCP packets count, with a word on doors that take others than a client sends.
 fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Faults) -> FlagRule {
+    let wants_tcp = trigger.is_some_and(|trigger| match trigger {
+        Trigger::Static(sequence) => sequence.steps().iter().any(|step| step.protocol == Protocol::Tcp),
+        Trigger::OneTime(_) => true,
+    });
     let Some(entry) = given.entry(DoorKey::TcpFlags) else {
-        let message = format!(
-            "door [{}] has no tcpflags and is taken as `tcpflags = syn`",
-            given.name.value.escape_debug()
-        );
-        faults.push(
-            Fault::warning(given.name.span.clone(), message).hint(
+        if wants_tcp {
+            let name = given.name.value.escape_debug();
+            let message = format!("door [{name}] has no tcpflags and is taken as `tcpflags = syn`");
+            faults.push(Fault::warning(given.name.span.clone(), message).hint(
                 "knockd 0.8 would let every kind of TCP scan knock here; `tcpflags = any` asks for that",
-            ),
-        );
+            ));
+        }
         return FlagRule::SYN;
     };
     let Some(rule) = given.read_list(DoorKey::TcpFlags, faults, values::tcp_flags) else {
         return FlagRule::SYN;
     };
-    let wants_tcp = trigger.is_some_and(|trigger| match trigger {
-        Trigger::Static(sequence) => sequence.steps().iter().any(|step| step.protocol == Protocol::Tcp),
-        Trigger::OneTime(_) => true,
-    });
+    if let Some(Value::Text(text)) = &entry.value
+        && text.form == Form::Bare
+        && let Some(blank) = flags_of(&text.value).find(is_blank)
+    {
+        let fault = Fault::warning(blank..blank + 1, "a blank among flags is left out");
+        faults.push(text.blame(fault.hint("knockd 0.8 takes none")));
+    }
     if wants_tcp && !rule.takes(TcpFlags::SYN) {
-        let at = entry.value.as_ref().map_or(&entry.key.span, |value| value.span());
-        let fault =
-            Fault::warning(at.clone(), "a client such as knock does not send TCP packets with these flags");
+        let at = entry.value.as_ref().map_or(&entry.key.span, Value::span).clone();
+        let message = "a client such as knock does not send TCP packets with these flags";
+        let fault = Fault::warning(at, message);
         faults.push(fault.hint("what opens a connection is a SYN: write `tcpflags = syn`"));
     }
     rule
+}
+
+/// The flags in an unquoted value, without a comment behind them.
+fn flags_of(value: &str) -> &str {
+    trim(value.split('#').next().unwrap_or_default()).1
 }
 
 fn trigger<'a>(

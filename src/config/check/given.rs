@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::ops::Range;
 
 use crate::config::classic::without_comment;
-use crate::config::directives::{self, DOOR, OPTIONS};
+use crate::config::directives;
 use crate::config::fault::{Fault, Faults};
 use crate::config::lookalike;
 use crate::config::raw::{Entry, Form, Spanned, Text, Value};
@@ -36,7 +36,7 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
         for entry in entries {
             let name = &entry.key.value;
             let Some(key) = directives::find(kind.table, name) else {
-                faults.push(unknown(&entry.key, kind));
+                faults.push(unknown(&entry.key, &kind));
                 continue;
             };
             if let Some(earlier) = by_key.insert(key, entry) {
@@ -144,9 +144,9 @@ pub(super) fn explained(fault: Fault, text: &str) -> Fault {
     }
 }
 
-fn unknown<K>(key: &Spanned<String>, kind: Kind<K>) -> Fault {
+fn unknown<K>(key: &Spanned<String>, kind: &Kind<K>) -> Fault {
     let name = excerpt(&key.value);
-    if directives::find(OPTIONS, &key.value).is_some() || directives::find(DOOR, &key.value).is_some() {
+    if directives::is_known(&key.value) {
         return Fault::error(key.span.clone(), format!("`{name}` does not belong here")).hint(kind.misplaced);
     }
     let fault = Fault::error(key.span.clone(), format!("unknown directive `{name}`"));

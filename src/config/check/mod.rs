@@ -6,7 +6,7 @@ mod given;
 mod options;
 mod path;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use seqgen::sequence::Sequence;
 
@@ -34,7 +34,7 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
 /// What the doors before have taken, by the name of the door.
 #[derive(Default)]
 struct Others<'a> {
-    names: HashMap<&'a str, ()>,
+    names: HashSet<&'a str>,
     sequences: HashMap<Sequence, &'a str>,
     pads: path::Taken<'a>,
 }
@@ -42,7 +42,7 @@ struct Others<'a> {
 fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Faults) -> Option<Door> {
     let name = &section.name;
     check_name(name, faults);
-    if others.names.insert(&name.value, ()).is_some() {
+    if !others.names.insert(&name.value) {
         let message = format!("a second door is called [{}]", name.value.escape_debug());
         faults.push(Fault::warning(name.span.clone(), message).hint("the log will not tell them apart"));
     }

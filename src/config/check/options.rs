@@ -3,7 +3,7 @@
 use super::given::{Given, Kind};
 use super::path;
 use crate::config::classic::without_comment;
-use crate::config::directives::{OPTIONS, OptionKey};
+use crate::config::directives::{OPTIONS, OPTIONS_SECTION, OptionKey};
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Entry, Form, Section, Value};
 use crate::config::schema::Options;
@@ -16,6 +16,11 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
     for again in &sections[1..] {
         let message = format!("[{}] stands twice; both are taken together", again.name.value.escape_debug());
         faults.push(Fault::warning(again.name.span.clone(), message));
+    }
+    for section in sections.iter().filter(|section| section.name.value != OPTIONS_SECTION) {
+        let message = format!("[{}] is taken as [options]", section.name.value.escape_debug());
+        let fault = Fault::warning(section.name.span.clone(), message);
+        faults.push(fault.hint("knockd 0.8 takes it for a door unless it is in lower case"));
     }
     let entries = sections.iter().flat_map(|section| &section.entries);
     let given = Given::new(&first.name, entries, KIND, faults);
@@ -90,7 +95,9 @@ fn interfaces(given: &Given<'_, OptionKey>, faults: &mut Faults) -> Option<Vec<S
         }
         Ok(Some(names))
     });
-    oddities.into_iter().for_each(|fault| faults.push(fault));
+    for fault in oddities {
+        faults.push(fault);
+    }
     names.flatten()
 }
 

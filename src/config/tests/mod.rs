@@ -1,3 +1,11 @@
+mod any_text;
+mod directives;
+mod manual;
+mod oddities;
+mod printed;
+mod report;
+mod toml_files;
+
 use std::time::Duration;
 
 use super::*;
@@ -204,57 +212,8 @@ fn interfaces_may_be_a_list() {
 }
 
 #[test]
-fn every_error_is_reported_in_one_go_and_in_order() {
-    let said = lines(
-        "stray = 1\n[options]\nlogfle = x\n[a\n[b]\nsequence = 7000,70000\ncommand = x\ntcpflags = syn\n[c]\n\
-         seqence = 1\ntcpflags = syn\n",
-    );
-    let expected = [
-        "t.conf:1:1: a line before the first [section]",
-        "t.conf:3:1: unknown directive `logfle` (did you mean `logfile`?)",
-        "t.conf:4:1: a section's name must end with `]`",
-        "t.conf:6:17: port 70000 is out of range (1-65535)",
-        "t.conf:9:2: this door has no sequence",
-        "t.conf:9:2: this door has no command",
-        "t.conf:10:1: unknown directive `seqence` (did you mean `sequence`?)",
-    ];
-    assert_eq!(said.len(), expected.len(), "{said:#?}");
-    for (said, expected) in said.iter().zip(expected) {
-        assert!(said.starts_with(expected), "{said}");
-    }
-}
-
-#[test]
-fn columns_count_characters() {
-    assert!(complaint("sequence = 1,2,é").starts_with("t.conf:5:16: `é` is not a port number"));
-    assert!(complaint("séquence = 1").starts_with("t.conf:5:1: unknown directive"));
-}
-
-#[test]
 fn sequence_and_pad_exclude_each_other() {
     assert!(complaint("one_time_sequences = p").starts_with("t.conf:5:1: a door takes either"));
-}
-
-#[test]
-fn oddities_found_in_the_wild_are_taken_with_a_warning() {
-    let text = "[Options]\nUseSyslog = yes\n[d]\nsequence = 1,2 # two\nseq_timeout = 5 # s\ncommand = a\ncommand = b\ntcpflags = syn, ack\n[d]\n\
-                sequence = 1\ncommand = x\ntcpflags = syn\n";
-    let config = good(text);
-    assert!(config.options.use_syslog);
-    assert_eq!(config.doors[0].trigger, Trigger::Static("1,2".parse_sequence()));
-    assert_eq!(config.doors[0].start.v4, shell("b"));
-    let said = lines(text);
-    let expected = [
-        "2:13: `yes` is an unusual value for UseSyslog",
-        "4:16: a comment",
-        "5:17: a comment",
-        "6:1: `command` stands twice",
-        "9:2: a second",
-    ];
-    for (said, expected) in said.iter().zip(expected) {
-        assert!(said.starts_with(&format!("t.conf:{expected}")), "{said}");
-    }
-    assert_eq!(said.len(), expected.len());
 }
 
 #[test]
@@ -267,58 +226,4 @@ fn bytes_that_are_no_text_are_refused_where_they_stand() {
     let (config, report) = parse("t.conf", b"[options]\n# caf\xe9\n");
     assert!(config.is_none());
     assert!(report.line(&report.problems()[0]).starts_with("t.conf:2:6: a byte that is no UTF-8 text"));
-}
-
-#[test]
-fn a_report_shows_the_line_with_a_caret_and_a_hint() {
-    let (_, report) = parse("t.conf", b"[d]\nseqence = 1\ncommand = x\nsequence = 1\ntcpflags = syn\n");
-    let expected = "\
-error: unknown directive `seqence`
- --> t.conf:2:1
-  |
-2 | seqence = 1
-  | ^^^^^^^
-  |
-  = help: did you mean `sequence`?
-
-t.conf: 1 error, 0 warnings
-";
-    assert_eq!(report.render(false), expected);
-}
-
-#[test]
-fn a_very_long_line_is_named_but_not_shown() {
-    let long = format!("[d]\nsequence = 1,{}x\n", " ".repeat(100_000));
-    let (_, report) = parse("t.conf", long.as_bytes());
-    assert!(report.render(false).contains("error: t.conf:2:100014: `x` is not a port number"));
-    assert!(report.render(false).len() < 1000);
-}
-
-mod any_text {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let (_, report) = parse("t.conf", &bytes);
-            report.render(true);
-        }
-
-        #[test]
-        fn never_panics_on_lines_nearly_right(
-            lines in proptest::collection::vec(
-                prop_oneof![
-                    "\\[[a-z é\u{1}]{0,4}\\]?",
-                    "(sequence|tcpflags|seq_timeout|command|target|one_time_window|interface|usesyslog) ?=? ?[0-9a-z,:!# é\t]{0,12}",
-                ],
-                0..12,
-            ),
-        ) {
-            let (config, report) = parse("t.conf", lines.join("\n").as_bytes());
-            prop_assert_eq!(config.is_none(), report.has_errors());
-            prop_assert!(report.render(false).len() > report.problems().len());
-        }
-    }
 }
