@@ -9,7 +9,7 @@ use super::fault::{Fault, Faults};
 use super::raw::{Entry, Form, Section, Spanned, Text, Value};
 
 /// More lines than this with something on them are not read, so that memory is bounded.
-const MOST_LINES: usize = 250_000;
+const MOST_LINES: usize = 100_000;
 
 /// Splits a file into sections and entries, and goes on after each line that is neither.
 pub(super) fn parse(text: &str, faults: &mut Faults) -> Vec<Section> {

@@ -56,6 +56,13 @@ pub(super) struct Few {
     pub(super) count: usize,
 }
 
+impl Few {
+    /// Whether nothing more is kept, so that finding a hint is of no use.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() >= KEPT
+    }
+}
+
 impl Faults {
     pub(super) fn push(&mut self, fault: Fault) {
         let few = match fault.severity {
@@ -63,7 +70,7 @@ impl Faults {
             Severity::Warning => &mut self.warnings,
         };
         few.count += 1;
-        if few.kept.len() < KEPT {
+        if !few.is_full() {
             few.kept.push(fault);
         }
     }

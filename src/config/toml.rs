@@ -12,9 +12,18 @@ use super::raw::{Entry, Form, Section, Spanned, Text, Value};
 type Key<'i> = toml::Spanned<toml::de::DeString<'i>>;
 type Item<'i> = toml::Spanned<DeValue<'i>>;
 
+/// A larger text is not read: the library takes a hundred times as much memory.
+const LARGEST: usize = 1 << 20;
+
 /// Splits a file into sections and entries, in its order.
 pub(super) fn parse(text: &str, faults: &mut Faults) -> Vec<Section> {
-    let (document, errors) = DeTable::parse_recoverable(text);
+    if text.len() > LARGEST {
+        let message = format!("larger than {} MiB, which is too much for TOML", LARGEST >> 20);
+        faults.push(Fault::error(0..0, message).hint("put long commands into scripts"));
+        return Vec::new();
+    }
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map_or(0, |at| at.start));
     for (index, error) in errors.iter().enumerate() {
         let fault = Fault::error(error.span().unwrap_or(0..0), error.message());
         faults.push(fault.maybe_hint((index == 0).then_some("this file is read as TOML")));

@@ -1,6 +1,6 @@
 //! Configurations as files: those found in the wild, odd ones, hostile ones, and the examples.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "the helpers of tests fail by panicking")]
 
 mod examples;
 mod hostile;

@@ -36,7 +36,8 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
         for entry in entries {
             let name = &entry.key.value;
             let Some(key) = directives::find(kind.table, name) else {
-                faults.push(unknown(&entry.key, &kind));
+                let fault = unknown(&entry.key, &kind, faults.errors.is_full());
+                faults.push(fault);
                 continue;
             };
             if let Some(earlier) = by_key.insert(key, entry) {
@@ -144,12 +145,15 @@ pub(super) fn explained(fault: Fault, text: &str) -> Fault {
     }
 }
 
-fn unknown<K>(key: &Spanned<String>, kind: &Kind<K>) -> Fault {
+fn unknown<K>(key: &Spanned<String>, kind: &Kind<K>, briefly: bool) -> Fault {
     let name = excerpt(&key.value);
     if directives::is_known(&key.value) {
         return Fault::error(key.span.clone(), format!("`{name}` does not belong here")).hint(kind.misplaced);
     }
     let fault = Fault::error(key.span.clone(), format!("unknown directive `{name}`"));
+    if briefly {
+        return fault;
+    }
     let looks = lookalike::hint(&key.value);
     let nearest =
         || directives::nearest(kind.table, &key.value).map(|known| format!("did you mean `{known}`?"));
