@@ -36,7 +36,7 @@ pub(super) struct Lookalike {
 
 /// The first such character in the text.
 pub(super) fn find(text: &str) -> Option<Lookalike> {
-    text.char_indices().find_map(|(offset, character)| {
+    text.char_indices().filter(|(_, character)| !character.is_ascii()).find_map(|(offset, character)| {
         let (_, name, meant) = LOOKALIKES.iter().find(|(known, ..)| *known == character)?;
         Some(Lookalike { offset, character, name, meant })
     })

@@ -8,6 +8,7 @@ mod check;
 mod classic;
 mod command;
 mod directives;
+mod excerpt;
 mod fault;
 mod load;
 mod lookalike;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use seqgen::sequence::{MAX_STEPS, Protocol, Sequence, SequenceError, SequenceErrorKind, Step};
 
 use super::blank::trim;
+use super::excerpt::excerpt;
 use super::fault::Fault;
 use super::lookalike;
 use super::raw::{Form, Text};
@@ -32,14 +33,14 @@ pub(super) fn span_of_time(text: &str) -> Result<Duration, Fault> {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
-        _ => return wrong(format!("`{}` is no span of time", text.escape_debug())),
+        _ => return wrong(format!("`{}` is no span of time", excerpt(text))),
     };
     if digits.is_empty() {
-        return wrong(format!("`{}` is no span of time", text.escape_debug()));
+        return wrong(format!("`{}` is no span of time", excerpt(text)));
     }
     match digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds_each)) {
         Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
-        _ => wrong(format!("{text} is longer than ten years")),
+        _ => wrong(format!("`{}` is longer than ten years", excerpt(text))),
     }
 }
 
@@ -56,7 +57,7 @@ pub(super) fn seq_timeout(text: &str) -> Result<Duration, Fault> {
 pub(super) fn window(text: &str) -> Result<NonZeroU16, Fault> {
     let number = text.parse::<NonZeroU16>().ok().filter(|n| n.get() <= MAX_WINDOW);
     number.ok_or_else(|| {
-        let message = format!("`{}` is no window (1-{MAX_WINDOW})", text.escape_debug());
+        let message = format!("`{}` is no window (1-{MAX_WINDOW})", excerpt(text));
         Fault::error(0..text.len(), message).hint("how many unstruck lines of the pad are armed at once")
     })
 }
@@ -147,7 +148,7 @@ pub(super) fn tcp_flags(words: &[Word<'_>]) -> Result<FlagRule, Fault> {
             let usual =
                 "fin, syn, rst, psh, ack and urg, each with a `!` before it if it must be clear; or any";
             let hint = lookalike::hint(name).unwrap_or_else(|| usual.to_owned());
-            return Err(word.wrong(format!("unknown TCP flag `{}`", name.escape_debug())).hint(hint));
+            return Err(word.wrong(format!("unknown TCP flag `{}`", excerpt(name))).hint(hint));
         };
         *list = list.with(*flag);
         rule = FlagRule::new(set, clear).ok_or_else(|| {

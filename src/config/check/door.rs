@@ -10,6 +10,7 @@ use super::given::{Given, Kind};
 use super::{commands, path};
 use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
+use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Form, Section, Value};
 use crate::config::schema::{Door, PadSource, Stop, Trigger};
@@ -35,7 +36,7 @@ pub(super) fn check<'a>(
     let seq_timeout = given.read(DoorKey::SeqTimeout, faults, values::seq_timeout).unwrap_or(SEQ_TIMEOUT);
     let flags = flags(&given, trigger.as_ref(), faults);
     let target = given.read(DoorKey::Target, faults, |text| {
-        let wrong = || Fault::error(0..text.len(), format!("`{}` is no IP address", text.escape_debug()));
+        let wrong = || Fault::error(0..text.len(), format!("`{}` is no IP address", excerpt(text)));
         text.parse::<IpAddr>().map_err(|_| wrong())
     });
     let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
@@ -65,7 +66,7 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
     });
     let Some(entry) = given.entry(DoorKey::TcpFlags) else {
         if wants_tcp {
-            let name = given.name.value.escape_debug();
+            let name = excerpt(&given.name.value);
             let message = format!("door [{name}] has no tcpflags and is taken as `tcpflags = syn`");
             faults.push(Fault::warning(given.name.span.clone(), message).hint(
                 "knockd 0.8 would let every kind of TCP scan knock here; `tcpflags = any` asks for that",
@@ -108,7 +109,7 @@ fn trigger<'a>(
             let value = given.text(DoorKey::OneTimeSequences, faults)?;
             let path = path::check(value, faults)?;
             if let Some(other) = pads.insert(path.clone(), &given.name.value) {
-                let message = format!("door [{}] has this pad already", other.escape_debug());
+                let message = format!("door [{}] has this pad already", excerpt(other));
                 let fault = Fault::error(value.span.clone(), message);
                 faults.push(fault.hint("a line opens one door; give each door a pad of its own"));
             }

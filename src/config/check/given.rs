@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::config::classic::without_comment;
 use crate::config::directives;
+use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::lookalike;
 use crate::config::raw::{Entry, Form, Spanned, Text, Value};
@@ -43,12 +44,12 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
             if let Some(earlier) = by_key.insert(key, entry) {
                 let other = &earlier.key.value;
                 let message = if other.eq_ignore_ascii_case(name) {
-                    format!("`{}` stands twice; the last one counts", name.escape_debug())
+                    format!("`{}` stands twice; the last one counts", excerpt(name))
                 } else {
                     format!(
                         "`{}` stands below under its other name `{}`, which counts",
-                        other.escape_debug(),
-                        name.escape_debug()
+                        excerpt(other),
+                        excerpt(name)
                     )
                 };
                 faults.push(Fault::warning(earlier.key.span.clone(), message));
@@ -65,7 +66,7 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
     pub(super) fn value(&self, key: K, faults: &mut Faults) -> Option<&'a Value> {
         let entry = self.entry(key)?;
         if entry.value.is_none() {
-            let message = format!("`{}` needs a value", entry.key.value.escape_debug());
+            let message = format!("`{}` needs a value", excerpt(&entry.key.value));
             faults.push(Fault::error(entry.key.span.clone(), message).hint("write name = value"));
         }
         entry.value.as_ref()
@@ -133,7 +134,7 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
 
     fn unfit(&self, key: K, at: &Range<usize>, wanted: &str) -> Fault {
         let name = self.entry(key).map_or("", |entry| &entry.key.value);
-        Fault::error(at.clone(), format!("`{}` takes {wanted}", name.escape_debug()))
+        Fault::error(at.clone(), format!("`{}` takes {wanted}", excerpt(name)))
     }
 }
 
@@ -158,13 +159,4 @@ fn unknown<K>(key: &Spanned<String>, kind: &Kind<K>, briefly: bool) -> Fault {
     let nearest =
         || directives::nearest(kind.table, &key.value).map(|known| format!("did you mean `{known}`?"));
     fault.maybe_hint(looks.or_else(nearest))
-}
-
-/// At most 40 characters of a name that may be any line, with control characters escaped.
-fn excerpt(text: &str) -> String {
-    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().nth(40).is_some() {
-        short.push('…');
-    }
-    short
 }

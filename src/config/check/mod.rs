@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use seqgen::sequence::Sequence;
 
 use super::directives::OPTIONS_SECTION;
+use super::excerpt::excerpt;
 use super::fault::{Fault, Faults};
 use super::raw::{Section, Spanned};
 use super::schema::{Config, Door, Trigger};
@@ -43,13 +44,13 @@ fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Fa
     let name = &section.name;
     check_name(name, faults);
     if !others.names.insert(&name.value) {
-        let message = format!("a second door is called [{}]", name.value.escape_debug());
+        let message = format!("a second door is called [{}]", excerpt(&name.value));
         faults.push(Fault::warning(name.span.clone(), message).hint("the log will not tell them apart"));
     }
     let door = door::check(section, &mut others.pads, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
         if let Some(other) = others.sequences.get(sequence) {
-            let message = format!("door [{}] has the same sequence", other.escape_debug());
+            let message = format!("door [{}] has the same sequence", excerpt(other));
             faults.push(Fault::warning(name.span.clone(), message).hint("whoever knocks it opens both"));
         }
         others.sequences.entry(sequence.clone()).or_insert(&name.value);

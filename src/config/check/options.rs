@@ -4,6 +4,7 @@ use super::given::{Given, Kind};
 use super::path;
 use crate::config::classic::without_comment;
 use crate::config::directives::{OPTIONS, OPTIONS_SECTION, OptionKey};
+use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Entry, Form, Section, Value};
 use crate::config::schema::Options;
@@ -14,11 +15,11 @@ const KIND: Kind<OptionKey> = Kind { table: OPTIONS, misplaced: "it belongs into
 pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
     let Some(first) = sections.first() else { return Options::default() };
     for again in &sections[1..] {
-        let message = format!("[{}] stands twice; both are taken together", again.name.value.escape_debug());
+        let message = format!("[{}] stands twice; both are taken together", excerpt(&again.name.value));
         faults.push(Fault::warning(again.name.span.clone(), message));
     }
     for section in sections.iter().filter(|section| section.name.value != OPTIONS_SECTION) {
-        let message = format!("[{}] is taken as [options]", section.name.value.escape_debug());
+        let message = format!("[{}] is taken as [options]", excerpt(&section.name.value));
         let fault = Fault::warning(section.name.span.clone(), message);
         faults.push(fault.hint("knockd 0.8 takes it for a door unless it is in lower case"));
     }
@@ -53,7 +54,7 @@ fn use_syslog(entry: &Entry, faults: &mut Faults) -> bool {
         "yes" | "true" | "on" | "1" => true,
         "no" | "false" | "off" | "0" => false,
         _ => {
-            let message = format!("`{}` is neither yes nor no", word.escape_debug());
+            let message = format!("`{}` is neither yes nor no", excerpt(word));
             faults.push(text.blame(Fault::error(0..word.len(), message)).hint(hint));
             return false;
         }
