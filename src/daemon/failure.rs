@@ -5,28 +5,15 @@ use std::path::PathBuf;
 
 use super::pidfile::PidFileError;
 use crate::capture::OpenError;
-use crate::config::Report;
+use crate::config::{LoadError, Report};
 use crate::logging::LogError;
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The configuration cannot be read.
-    #[error("the configuration {} cannot be read: {error}", .path.display())]
-    Unreadable {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The configuration has errors.
-    #[error("the configuration {} is refused", .path.display())]
-    Refused {
-        /// Its path.
-        path: PathBuf,
-        /// Every error, and the warnings.
-        report: Report,
-    },
+    /// The configuration cannot be read, or has errors.
+    #[error(transparent)]
+    Config(#[from] LoadError),
     /// An interface cannot be captured from.
     #[error(transparent)]
     Capture(#[from] OpenError),
@@ -67,9 +54,17 @@ impl Failure {
     /// The exit code, as knockd(8) lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Unreadable { .. } | Failure::Refused { .. } => 3,
+            Failure::Config(_) => 3,
             Failure::Detached { code } => *code,
             _ => 1,
+        }
+    }
+
+    /// The report on a configuration that has errors.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Failure::Config(LoadError::Refused { report, .. }) => Some(report),
+            _ => None,
         }
     }
 

@@ -43,13 +43,8 @@ impl Setup {
 
     /// Reads the configuration; its paths come out absolute.
     pub(super) fn read_config(&self) -> Result<(Config, Report), Failure> {
-        let path = &self.args.config;
-        let bytes = std::fs::read(self.base.join(path))
-            .map_err(|error| Failure::Unreadable { path: path.clone(), error })?;
-        match config::parse(&path.display().to_string(), &bytes) {
-            (Some(config), report) => Ok((config.with_paths_from(&self.base), report)),
-            (None, report) => Err(Failure::Refused { path: path.clone(), report }),
-        }
+        let (config, report) = config::load(&self.base.join(&self.args.config))?;
+        Ok((config.with_paths_from(&self.base), report))
     }
 
     pub(super) fn destinations(&self, config: &Config) -> Destinations {

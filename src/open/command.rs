@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::lease::LeaseKey;
+use crate::config::Command;
 
 /// How long a command may run before it is ended with its process group.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -39,8 +40,8 @@ pub struct Job {
     pub key: LeaseKey,
     /// Whether it opens or closes.
     pub phase: Phase,
-    /// The text for `/bin/sh -c`.
-    pub command: String,
+    /// What to run, with the address in its place.
+    pub command: Command,
 }
 
 /// How a command ended.
@@ -93,9 +94,19 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
     };
-    let child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(&job.command)
+    let mut command = match &job.command {
+        Command::Shell(text) => {
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.arg("-c").arg(text);
+            shell
+        }
+        Command::Argv(argv) => {
+            let mut program = std::process::Command::new(argv.program());
+            program.args(argv.arguments());
+            program
+        }
+    };
+    let child = command
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .env("KNOCK_IP", job.key.source.to_string())
@@ -176,10 +187,20 @@ fn ended(status: ExitStatus) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Argv;
 
-    fn end_of(command: &str) -> CommandEnd {
+    fn end_of(text: &str) -> CommandEnd {
+        end_of_command(Command::Shell(text.to_owned()))
+    }
+
+    fn end_of_words(words: &[&str]) -> CommandEnd {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        end_of_command(Command::Argv(Argv::new(words).unwrap()))
+    }
+
+    fn end_of_command(command: Command) -> CommandEnd {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
-        let job = Job { key, phase: Phase::Start, command: command.to_owned() };
+        let job = Job { key, phase: Phase::Start, command };
         let mut end = None;
         run(&job, |e| end = Some(e));
         end.unwrap()
@@ -190,6 +211,30 @@ mod tests {
         assert_eq!(end_of("true").outcome.unwrap(), Ended::Exit(0));
         assert_eq!(end_of("exit 3").outcome.unwrap(), Ended::Exit(3));
         assert_eq!(end_of("kill -9 $$").outcome.unwrap(), Ended::Signal(9));
+    }
+
+    #[test]
+    fn words_run_without_a_shell() {
+        let said = end_of_words(&[
+            "/usr/bin/env",
+            "sh",
+            "-c",
+            r#"printf '%s|' "$@" >&2"#,
+            "sh",
+            "a b",
+            "$(id)",
+            ";",
+            "",
+        ]);
+        assert_eq!(said.complaint, "a b|$(id)|;||");
+        assert_eq!(said.outcome.unwrap(), Ended::Exit(0));
+    }
+
+    #[test]
+    fn a_program_without_a_path_is_looked_up_in_the_search_path() {
+        assert_eq!(end_of_words(&["true"]).outcome.unwrap(), Ended::Exit(0));
+        let missing = end_of_words(&["no-such-program-7"]).outcome.unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -216,7 +261,8 @@ mod tests {
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
-        let (mut child, stderr) = spawn(&Job { key, phase: Phase::Stop, command }).unwrap();
+        let (mut child, stderr) =
+            spawn(&Job { key, phase: Phase::Stop, command: Command::Shell(command) }).unwrap();
         drop(stderr);
         drop(hold);
         assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
@@ -228,7 +274,7 @@ mod tests {
         let (release, hold) = std::io::pipe().unwrap();
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
-        let command = format!("cat {path} >/dev/null & echo started >&2");
+        let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
         let job = Job { key, phase: Phase::Start, command };
         let runner = std::thread::spawn(move || run(&job, |end| sender.send(end).unwrap()));
         let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();

@@ -87,7 +87,7 @@ impl Lab {
 
     /// The commands that were run since the last call.
     fn commands(&self) -> Vec<String> {
-        self.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.command).collect()
+        self.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.command.to_string()).collect()
     }
 
     fn orders(&self) -> Vec<Order> {
@@ -110,7 +110,7 @@ fn the_line_is_struck_before_its_command_runs() {
     lab.complete(1);
     let jobs = lab.record.borrow_mut().jobs.drain(..).collect::<Vec<_>>();
     let [(job, pad_when_run)] = &jobs[..] else { panic!("{jobs:?}") };
-    assert_eq!(job.command, "open 192.0.2.2");
+    assert_eq!(job.command.to_string(), "open 192.0.2.2");
     assert_eq!(pad_when_run, "#1,2\n 3,4\n 5,6\n");
 }
 
