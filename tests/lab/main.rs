@@ -8,15 +8,19 @@
 
 mod daemon;
 mod firewall;
+#[path = "../savefile/frames.rs"]
+mod frames;
 mod hits;
 mod host;
 mod net;
 mod pads;
 mod programs;
 mod wait;
+mod wire;
 
 mod article;
 mod crash;
+mod differential;
 mod interop;
 mod life;
 mod one_time;
