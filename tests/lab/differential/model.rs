@@ -159,7 +159,8 @@ impl Model<'_> {
         };
         let identity = (step, packet.source_port, number);
         let is_first = steps[0] == step;
-        let found = self.attempts.iter().position(|known| known.source == packet.source && known.door == door);
+        let found =
+            self.attempts.iter().position(|known| known.source == packet.source && known.door == door);
         let state = found.map(|index| self.attempts[index].state);
         if found.is_some_and(|index| self.attempts[index].counted.contains(&identity))
             && rules.has(Rule::RepeatCountsOnce)

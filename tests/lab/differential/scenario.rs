@@ -21,10 +21,12 @@ pub(super) struct Flags {
     pub(super) clear: u8,
 }
 
+const JUST_SYN: Flags = Flags { text: Some("syn"), set: SYN, clear: 0 };
+const NO_FLAGS: Flags = Flags { text: None, set: 0, clear: 0 };
 const FLAGS: [Flags; 8] = [
-    Flags { text: Some("syn"), set: SYN, clear: 0 },
-    Flags { text: Some("syn"), set: SYN, clear: 0 },
-    Flags { text: None, set: 0, clear: 0 },
+    JUST_SYN,
+    JUST_SYN,
+    NO_FLAGS,
     Flags { text: Some("fin,!ack"), set: FIN, clear: ACK },
     Flags { text: Some("syn,ack"), set: SYN | ACK, clear: 0 },
     Flags { text: Some("syn,!ack"), set: SYN, clear: ACK },
@@ -100,6 +102,8 @@ pub(super) enum Kind {
     WrongFlags,
     WrongFlagsBetween,
     OddFlags,
+    Scan,
+    SynAckScan,
     SlowOrLate,
     LateThenRight,
     Doubled,
@@ -112,7 +116,7 @@ pub(super) enum Kind {
     Chaos,
 }
 
-pub(super) const KINDS: [Kind; 20] = [
+pub(super) const KINDS: [Kind; 22] = [
     Kind::Right,
     Kind::Twice,
     Kind::WrongOrder,
@@ -121,6 +125,8 @@ pub(super) const KINDS: [Kind; 20] = [
     Kind::WrongFlags,
     Kind::WrongFlagsBetween,
     Kind::OddFlags,
+    Kind::Scan,
+    Kind::SynAckScan,
     Kind::SlowOrLate,
     Kind::LateThenRight,
     Kind::Doubled,
@@ -160,7 +166,12 @@ impl<'a> Maker<'a> {
 
     pub(super) fn make(&mut self, kind: Kind) -> Scenario {
         let source = self.source();
-        let first = self.door();
+        let mut first = self.door();
+        match kind {
+            Kind::Scan => first.flags = NO_FLAGS,
+            Kind::SynAckScan => first.flags = JUST_SYN,
+            _ => {}
+        }
         let doors = match kind {
             Kind::TwoDoors | Kind::OtherDoorsPort | Kind::Chaos => vec![first.clone(), self.second(&first)],
             _ => vec![first],
@@ -172,7 +183,7 @@ impl<'a> Maker<'a> {
     /// A packet that nothing follows: it starts an attempt that lasts.
     pub(super) fn lasting(&mut self) -> (Door, Packet) {
         let steps = vec![(self.port(), false), (self.port(), false)];
-        let door = Door { steps, flags: FLAGS[0], timeout: Duration::from_secs(600) };
+        let door = Door { steps, flags: JUST_SYN, timeout: Duration::from_secs(600) };
         let source = self.source();
         (door.clone(), self.right(&door, source)[0])
     }
@@ -277,6 +288,11 @@ impl<'a> Maker<'a> {
                 let flags = self.odd_flags(door);
                 door.steps.iter().map(|step| self.packet(source, *step, flags)).collect()
             }
+            Kind::Scan => {
+                let flags = self.random.pick(&[0, ACK, FIN, FIN | PSH | URG]);
+                door.steps.iter().map(|step| self.packet(source, *step, flags)).collect()
+            }
+            Kind::SynAckScan => door.steps.iter().map(|step| self.packet(source, *step, SYN | ACK)).collect(),
             Kind::SlowOrLate => return self.split(right, somewhere),
             Kind::LateThenRight => {
                 let mut knock = self.split(right, somewhere);

@@ -46,8 +46,7 @@ impl Table {
             let predict = || openings(Rules::ALL.without(rules), &batch.doors, &outcome.sent);
             known.entry(rules.to_vec()).or_insert_with(predict).clone()
         };
-        let (of_classic, of_ours) =
-            (openings(Rules::NONE, &batch.doors, &outcome.sent), without(&[]));
+        let (of_classic, of_ours) = (openings(Rules::NONE, &batch.doors, &outcome.sent), without(&[]));
         for (number, scenario) in batch.scenarios.iter().enumerate() {
             let doors = batch.doors_of(number);
             let part = |all: &Openings| -> BTreeMap<(usize, u8), usize> {
@@ -55,7 +54,8 @@ impl Table {
                 ours.map(|(key, times)| (*key, *times)).collect()
             };
             let (classic, ours) = (part(&outcome.classic), part(&outcome.ours));
-            let told = format!("{place}, scenario {number}, doors {doors:?}: {scenario:#?}");
+            let told =
+                format!("{place}, scenario {number} ({:?}), doors {doors:?}: {scenario:#?}", scenario.kind);
             assert_eq!(classic, part(&of_classic), "0.8 (left) is not as the page says (right): {told}");
             assert_eq!(ours, part(&of_ours), "ours (left) is not as the page says (right): {told}");
             self.scenarios += 1;
@@ -76,12 +76,16 @@ impl Table {
         }
     }
 
-    /// Checks that the scenarios say something: many open in both, many in neither, and every rule shows.
+    /// Checks that the scenarios say something: many open in both, and many in neither.
     #[track_caller]
-    pub(super) fn shows_every_rule(&self) {
+    pub(super) fn says_something(&self) {
         assert!(self.scenarios >= 200, "{self}");
         assert!(self.same_open * 4 >= self.scenarios, "too few open in both:\n{self}");
         assert!(self.same_shut * 10 >= self.scenarios, "too few stay shut in both:\n{self}");
+    }
+
+    #[track_caller]
+    pub(super) fn shows_every_rule(&self) {
         for rule in Rule::ALL {
             let shows = self.differences.keys().any(|(rules, _)| *rules == [rule]);
             assert!(shows, "{} shows in no scenario by itself:\n{self}", rule.name());
