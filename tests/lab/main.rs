@@ -19,10 +19,14 @@ mod wait;
 mod wire;
 
 mod article;
+mod background;
 mod crash;
 mod differential;
+mod flags;
 mod interop;
 mod life;
+mod links;
 mod one_time;
 mod reload;
 mod sequences;
+mod syslog;

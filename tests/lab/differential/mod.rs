@@ -24,7 +24,7 @@ use crate::net::{Lab, SERVER, read_if_there};
 use crate::wait::{PATIENCE, wait_until};
 use crate::wire::Wire;
 
-const DEFAULT_SEED: u64 = 20_261_122;
+const DEFAULT_SEED: u64 = 1;
 const BATCHES: usize = 4;
 const SCENARIOS: usize = 55;
 
