@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -41,6 +41,11 @@ impl Background {
     fn runs(&self) -> bool {
         fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero()))
             .is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    /// Whether there is a process of this number, be it one that has ended and waits to be reaped.
+    fn is_listed(&self) -> bool {
+        Path::new(&format!("/proc/{}", self.pid.as_raw_nonzero())).exists()
     }
 
     /// What the kernel says of the process: its group, session and terminal among other things.
@@ -158,7 +163,7 @@ fn a_stale_pidfile_is_replaced() {
     let launch = Launch { args: &["-i", "eth0", "-d", "-p", path], ..Launch::new(DOOR) };
     let killed = Background::start(&lab, &launch, &pidfile);
     kill_process(killed.pid, Signal::KILL).expect("signalling our own daemon");
-    assert!(wait_until(PATIENCE, || !killed.runs()));
+    assert!(wait_until(PATIENCE, || !killed.is_listed()));
     assert!(pidfile.exists(), "a killed daemon cannot remove it");
     let next = Background::start(&lab, &launch, &pidfile);
     assert_ne!(next.pid, killed.pid);
@@ -167,6 +172,29 @@ fn a_stale_pidfile_is_replaced() {
     // A number that some other process has got since.
     fs::write(&pidfile, format!("{}\n", std::process::id())).expect("a stale pidfile");
     assert!(Background::start(&lab, &launch, &pidfile).ends());
+}
+
+/// As it is for a moment after a crash, and for long where nobody reaps.
+#[test]
+fn the_pidfile_of_a_daemon_that_has_ended_and_was_not_reaped_is_stale() {
+    let Some(lab) = Lab::new("the_pidfile_of_a_daemon_that_has_ended_and_was_not_reaped_is_stale") else {
+        return;
+    };
+    let program = lab.path("knockd");
+    fs::copy("/bin/true", &program).expect("a program that ends at once");
+    let mut ended = Command::new(&program).spawn().expect("a process");
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", ended.id())).expect("it is not reaped");
+    assert!(wait_until(PATIENCE, || stat().contains("(knockd) Z ")), "{}", stat());
+
+    let pidfile = lab.path("stale.pid");
+    fs::write(&pidfile, format!("{}\n", ended.id())).expect("a stale pidfile");
+    let args = &["-i", "eth0", "-d", "-p", pidfile.to_str().expect("a path in UTF-8")];
+    let output = Launch { args, ..Launch::new(DOOR) }.command(&lab).output().expect("ip: install iproute2");
+    ended.wait().expect("our own child");
+    assert!(output.status.success(), "{}: {}", output.status, words(&output));
+    let pid = fs::read_to_string(&pidfile).expect("a pidfile");
+    let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a pid");
+    assert!(Background { pid, pidfile }.ends());
 }
 
 #[test]

@@ -108,7 +108,6 @@ fn a_rotated_log_is_opened_anew_at_sighup() {
     fs::rename(&log, &rotated).expect("rotating the log");
     fs::write(&log, "a line that is there already\n").expect("a new log");
     daemon.signal(Signal::HUP);
-    daemon.settle(&lab);
     assert!(
         wait_until(PATIENCE, || {
             knock(&lab);

@@ -65,7 +65,8 @@ impl Tun {
     fn add(host: &Host, addresses: &[&str]) -> Self {
         const HELPER: &str = r#"
             open my $tun, '+<', '/dev/net/tun' or die "/dev/net/tun: $!";
-            ioctl $tun, 0x400454ca, pack('a16 S x22', 'tun0', 0x1001) or die "TUNSETIFF: $!";
+            my $request = pack('a16 S x22', 'tun0', 0x1001);
+            ioctl $tun, 0x400454ca, $request or die "TUNSETIFF: $!";
             $| = 1;
             print "ready\n";
             while (<STDIN>) { chomp; syswrite $tun, pack 'H*', $_ or die "tun0: $!" }
