@@ -310,6 +310,25 @@ fn a_disarmed_slot_opens_nothing_even_half_way() {
 }
 
 #[test]
+fn disarming_one_of_two_that_begin_alike_leaves_the_other() {
+    let mut lab = Lab::with(&["7000,8000", "7000,9000"]);
+    lab.tracker.disarm(SlotId(0));
+    assert_eq!(lab.knock(&["7000", "8000", "9000"]), [1]);
+    lab.tracker.disarm(SlotId(1));
+    assert_eq!(lab.knock(&["7000", "8000", "9000"]), [0; 0]);
+}
+
+#[test]
+fn new_addresses_of_the_host_count_and_old_ones_do_not() {
+    let mut lab = Lab::with(&["1"]);
+    let new = "198.51.100.1".parse().unwrap();
+    lab.tracker.set_here(Here::Addresses([new].into()));
+    let to_new = Hit { destination: new, ..lab.packet(ALICE, "1") };
+    assert_eq!(opened(&lab.send(&to_new)), [0]);
+    assert_eq!(lab.knock(&["1"]), [0; 0]);
+}
+
+#[test]
 fn a_slot_armed_later_is_matched() {
     let mut lab = Lab::with(&["7000,8000"]);
     lab.tracker.arm(slot(7, 0, "1,2", true));
