@@ -29,4 +29,5 @@ mod links;
 mod one_time;
 mod reload;
 mod sequences;
+mod stall;
 mod syslog;

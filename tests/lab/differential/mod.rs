@@ -132,7 +132,7 @@ fn send(lab: &Lab, packets: &[(usize, Packet)]) -> Vec<(Duration, Packet)> {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
     let phase = Duration::from_millis(PHASE);
     Wire::with(lab, |wire| {
-        let start = Duration::from_secs((now() + Duration::from_secs(1) - phase).as_secs()) + phase;
+        let start = Duration::from_secs(now().as_secs() + 1) + phase;
         let leave = |(moment, packet): &(usize, Packet)| {
             // The one thing that can only be had by waiting: a time of the clock.
             thread::sleep((start + Duration::from_millis(MOMENTS[*moment])).saturating_sub(now()));

@@ -246,53 +246,7 @@ impl<'a> Maker<'a> {
         let door = &doors[0];
         let right = self.right(door, source);
         let somewhere = self.random.below(right.len());
-        let at_once = |packets: Vec<Packet>| packets.into_iter().map(|packet| (0, packet)).collect();
-        at_once(match kind {
-            Kind::Right => right,
-            Kind::Twice => [right, self.right(door, source)].concat(),
-            Kind::WrongOrder => {
-                let mut wrong = right;
-                let other = self.random.below(wrong.len());
-                wrong.swap(somewhere, other);
-                wrong
-            }
-            Kind::MissingHit => {
-                let mut short = right;
-                short.remove(somewhere);
-                short
-            }
-            Kind::WrongProtocol => {
-                let (port, udp) = door.steps[somewhere];
-                let wrong = self.packet(source, (port, !udp), door.right_flags());
-                let mut knock = right;
-                if self.random.percent(50) {
-                    knock[somewhere] = wrong;
-                } else {
-                    knock.insert(somewhere, wrong);
-                }
-                knock
-            }
-            Kind::WrongFlags => {
-                let flags = self.odd_flags(door);
-                let mut knock = right;
-                knock[somewhere] = self.packet(source, door.steps[somewhere], flags);
-                knock
-            }
-            Kind::WrongFlagsBetween => {
-                let (flags, port) = (self.odd_flags(door), self.random.pick(&door.steps));
-                let mut knock = right;
-                knock.insert(somewhere, self.packet(source, port, flags));
-                knock
-            }
-            Kind::OddFlags => {
-                let flags = self.odd_flags(door);
-                door.steps.iter().map(|step| self.packet(source, *step, flags)).collect()
-            }
-            Kind::Scan => {
-                let flags = self.random.pick(&[0, ACK, FIN, FIN | PSH | URG]);
-                door.steps.iter().map(|step| self.packet(source, *step, flags)).collect()
-            }
-            Kind::SynAckScan => door.steps.iter().map(|step| self.packet(source, *step, SYN | ACK)).collect(),
+        let packets = match kind {
             Kind::SlowOrLate => return self.split(right, somewhere),
             Kind::LateThenRight => {
                 let mut knock = self.split(right, somewhere);
@@ -300,26 +254,15 @@ impl<'a> Maker<'a> {
                 knock.extend(self.right(door, source).into_iter().map(|packet| (last, packet)));
                 return knock;
             }
-            Kind::Doubled => {
-                let mut knock = right;
-                knock.insert(somewhere, self.packet(source, door.steps[somewhere], door.right_flags()));
-                knock
+            Kind::OddFlags => {
+                let flags = self.odd_flags(door);
+                self.with_flags(door, source, flags)
             }
-            Kind::Retransmitted => {
-                let mut knock = right;
-                let later = somewhere + self.random.below(knock.len() - somewhere) + 1;
-                knock.insert(later, knock[somewhere]);
-                knock
+            Kind::Scan => {
+                let flags = self.random.pick(&[0, ACK, FIN, FIN | PSH | URG]);
+                self.with_flags(door, source, flags)
             }
-            Kind::PrefixThenRight => [right[..somewhere].to_vec(), self.right(door, source)].concat(),
-            Kind::NobodysPorts => {
-                let mut knock = right;
-                for _ in 0..2 {
-                    let stray = (40_000 + u16::from(source), self.random.percent(30));
-                    knock.insert(somewhere, self.packet(source, stray, door.right_flags()));
-                }
-                knock
-            }
+            Kind::SynAckScan => self.with_flags(door, source, SYN | ACK),
             Kind::OtherDoorsPort => {
                 let stray = self.random.pick(&doors[1].steps);
                 let mut knock = right;
@@ -336,23 +279,88 @@ impl<'a> Maker<'a> {
                 let some = self.random.below(theirs.len() + 1);
                 self.interleave(right, theirs[..some].to_vec())
             }
-            Kind::Chaos => {
-                let steps: Vec<_> = doors.iter().flat_map(|door| door.steps.iter().copied()).collect();
-                let flags = [doors[0].right_flags(), doors[0].right_flags(), doors[1].right_flags(), ACK];
-                let mut knock: Vec<Packet> = Vec::new();
-                for _ in 0..3 + self.random.below(10) {
-                    let again = !knock.is_empty() && self.random.percent(15);
-                    let packet = if again {
-                        self.random.pick(&knock)
-                    } else {
-                        let (step, flags) = (self.random.pick(&steps), self.random.pick(&flags));
-                        self.packet(source, step, flags)
-                    };
-                    knock.push(packet);
-                }
-                knock
+            Kind::Chaos => self.chaos(source, doors),
+            _ => self.altered(kind, source, door, right, somewhere),
+        };
+        packets.into_iter().map(|packet| (0, packet)).collect()
+    }
+
+    /// A knock with something wrong, or something more, at one place.
+    fn altered(
+        &mut self,
+        kind: Kind,
+        source: u8,
+        door: &Door,
+        right: Vec<Packet>,
+        somewhere: usize,
+    ) -> Vec<Packet> {
+        let mut knock = right;
+        match kind {
+            Kind::Twice => knock.extend(self.right(door, source)),
+            Kind::WrongOrder => {
+                let other = self.random.below(knock.len());
+                knock.swap(somewhere, other);
             }
-        })
+            Kind::MissingHit => drop(knock.remove(somewhere)),
+            Kind::WrongProtocol => {
+                let (port, udp) = door.steps[somewhere];
+                let wrong = self.packet(source, (port, !udp), door.right_flags());
+                if self.random.percent(50) {
+                    knock[somewhere] = wrong;
+                } else {
+                    knock.insert(somewhere, wrong);
+                }
+            }
+            Kind::WrongFlags => {
+                let flags = self.odd_flags(door);
+                knock[somewhere] = self.packet(source, door.steps[somewhere], flags);
+            }
+            Kind::WrongFlagsBetween => {
+                let (flags, port) = (self.odd_flags(door), self.random.pick(&door.steps));
+                knock.insert(somewhere, self.packet(source, port, flags));
+            }
+            Kind::Doubled => {
+                knock.insert(somewhere, self.packet(source, door.steps[somewhere], door.right_flags()));
+            }
+            Kind::Retransmitted => {
+                let later = somewhere + self.random.below(knock.len() - somewhere) + 1;
+                knock.insert(later, knock[somewhere]);
+            }
+            Kind::PrefixThenRight => {
+                knock.truncate(somewhere);
+                knock.extend(self.right(door, source));
+            }
+            Kind::NobodysPorts => {
+                for _ in 0..2 {
+                    let stray = (40_000 + u16::from(source), self.random.percent(30));
+                    knock.insert(somewhere, self.packet(source, stray, door.right_flags()));
+                }
+            }
+            _ => {}
+        }
+        knock
+    }
+
+    fn with_flags(&mut self, door: &Door, source: u8, flags: u8) -> Vec<Packet> {
+        door.steps.iter().map(|step| self.packet(source, *step, flags)).collect()
+    }
+
+    /// Any hits of these doors in any order, some of them repeated.
+    fn chaos(&mut self, source: u8, doors: &[Door]) -> Vec<Packet> {
+        let steps: Vec<_> = doors.iter().flat_map(|door| door.steps.iter().copied()).collect();
+        let flags = [doors[0].right_flags(), doors[0].right_flags(), doors[1].right_flags(), ACK];
+        let mut knock: Vec<Packet> = Vec::new();
+        for _ in 0..3 + self.random.below(10) {
+            let again = !knock.is_empty() && self.random.percent(15);
+            let packet = if again {
+                self.random.pick(&knock)
+            } else {
+                let (step, flags) = (self.random.pick(&steps), self.random.pick(&flags));
+                self.packet(source, step, flags)
+            };
+            knock.push(packet);
+        }
+        knock
     }
 
     /// The rest of the knock leaves later.
