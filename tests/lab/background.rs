@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::daemon::Launch;
 use crate::net::{Lab, SERVER};
+use crate::programs;
 use crate::wait::{PATIENCE, wait_until};
 
 const DOOR: &str = "
@@ -73,11 +75,12 @@ fn words(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-fn opens(lab: &Lab) -> bool {
+/// Whether a knock that begins with this port opens the door within the time.
+fn opens(lab: &Lab, first: u16, limit: Duration) -> bool {
     let openings = || lab.read("knockd.log").matches(": door: OPEN SESAME").count();
     let before = openings();
-    lab.knock(&[SERVER, "7000", "8000", "9000"]);
-    wait_until(PATIENCE, || openings() == before + 1)
+    lab.knock(&[SERVER, &first.to_string(), "8000", "9000"]);
+    wait_until(limit, || openings() == before + 1)
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn d_returns_when_the_daemon_listens_and_leaves_a_pidfile_until_it_ends() {
         let args = &["-i", "eth0", flag, "-p", pidfile.to_str().expect("a path in UTF-8")];
         let daemon = Background::start(&lab, &Launch { args, ..Launch::new(DOOR) }, &pidfile);
         // One knock, and no wait before it: the daemon listens already.
-        assert!(opens(&lab), "{}", lab.read("knockd.log"));
+        assert!(opens(&lab, 7000, PATIENCE), "{}", lab.read("knockd.log"));
 
         let pid = daemon.pid.as_raw_nonzero().to_string();
         assert_eq!(daemon.status(3), pid, "it leads a session of its own");
@@ -152,7 +155,7 @@ fn a_second_daemon_with_the_same_pidfile_is_refused() {
         }
     }
     assert!(daemon.runs() && daemon.pidfile.exists());
-    assert!(opens(&lab), "the first daemon should go on");
+    assert!(opens(&lab, 7000, PATIENCE), "the first daemon should go on");
 }
 
 #[test]
@@ -216,4 +219,33 @@ fn what_prevents_a_start_is_said_before_the_caller_is_left() {
         assert!(said.contains(word), "`{word}` is missing from: {said}");
         assert!(!pidfile.exists(), "no daemon, no pidfile: {said}");
     }
+}
+
+#[test]
+fn relative_paths_mean_the_directory_that_it_was_started_in() {
+    let Some(lab) = Lab::new("relative_paths_mean_the_directory_that_it_was_started_in") else { return };
+    let doors = |port: u16| {
+        format!(
+            "[options]\nLogFile = knockd.log\nPidFile = relative.pid\n[door]\nsequence = {port},8000,9000\ntcpflags = syn\ncommand = true\n"
+        )
+    };
+    let config = lab.path("relative.conf");
+    fs::write(&config, doors(7001)).expect("the configuration");
+    let mut command = Command::new("sh");
+    command.args(["-c", "cd \"$1\" && exec \"$2\" -d -i eth0 -c relative.conf", "sh"]);
+    command.arg(lab.path("")).arg(programs::knockd());
+    let said = lab.server.succeeds(&command);
+    assert_eq!(said, "");
+    let pidfile = lab.path("relative.pid");
+    let pid = fs::read_to_string(&pidfile).expect("the pidfile");
+    let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a pid");
+    let daemon = Background { pid, pidfile };
+    assert!(!opens(&lab, 7000, Duration::from_millis(300)), "there is no such door yet");
+
+    fs::write(&config, doors(7000)).expect("the configuration");
+    kill_process(daemon.pid, Signal::HUP).expect("signalling our own daemon");
+    let reloaded = || opens(&lab, 7000, Duration::from_millis(300));
+    assert!(wait_until(PATIENCE, reloaded), "{}", lab.read("knockd.log"));
+    assert!(daemon.ends());
+    assert!(!daemon.pidfile.exists());
 }

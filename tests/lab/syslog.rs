@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::daemon::{Daemon, Launch};
 use crate::frames::{SYN, Shot, Transport};
 use crate::net::{CLIENT, CLIENT_6, Lab, SERVER, SERVER_6};
@@ -48,13 +50,17 @@ impl Syslogd {
     }
 }
 
-/// Starts the daemon with a `/dev` of its own, where `log` is the socket of [`Syslogd`].
-fn start(lab: &Lab, doors: &str) -> Daemon {
-    let log = lab.path("devlog");
-    let before = format!(
+/// Shell commands that make a `/dev` where `log` is the socket of [`Syslogd`].
+fn own_dev(lab: &Lab) -> String {
+    format!(
         "set -e; mount -t tmpfs dev /dev; mknod -m 666 /dev/null c 1 3; ln -s {} /dev/log",
-        log.display()
-    );
+        lab.path("devlog").display()
+    )
+}
+
+/// Starts the daemon with a `/dev` of its own.
+fn start(lab: &Lab, doors: &str) -> Daemon {
+    let before = own_dev(lab);
     let options = "    UseSyslog\n";
     Launch { options, before: &before, args: &["-i", "eth0"], ..Launch::new(doors) }.start(lab)
 }
@@ -185,6 +191,26 @@ fn a_syslogd_that_never_reads_holds_up_no_door() {
         .nth(1)
         .and_then(|words| words.trim_start_matches("warning: ").split(' ').next()?.parse::<usize>().ok());
     assert!(lost.is_some_and(|lost| lost > 100), "{notice}");
-    daemon.signal(rustix::process::Signal::TERM);
+    daemon.signal(Signal::TERM);
     assert!(daemon.ends_within(Duration::from_secs(2)).is_some(), "it should end within two seconds");
+}
+
+#[test]
+fn a_daemon_in_the_background_without_a_log_file_logs_to_syslog() {
+    let Some(lab) = Lab::new("a_daemon_in_the_background_without_a_log_file_logs_to_syslog") else { return };
+    let (syslogd, before, pidfile) = (Syslogd::start(&lab), own_dev(&lab), lab.path("background.pid"));
+    let args = &["-i", "eth0", "-d", "-p", pidfile.to_str().expect("a path in UTF-8")];
+    let launch = Launch { before: &before, args, ..Launch::new(DOORS) };
+    let mut command = launch.command(&lab);
+    fs::write(lab.path("knockd.conf"), DOORS).expect("a configuration without LogFile");
+    let output = command.output().expect("ip: install iproute2");
+    assert!(output.status.success(), "{output:?}");
+    knock(&lab);
+    syslogd.hears(&format!("{CLIENT}: door: OPEN SESAME"));
+    assert!(!lab.path("knockd.log").exists());
+    let pid = fs::read_to_string(&pidfile).expect("the pidfile");
+    let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a pid");
+    kill_process(pid, Signal::TERM).expect("signalling our own daemon");
+    assert!(wait_until(PATIENCE, || !pidfile.exists()), "it does not end");
+    syslogd.hears("shutting down");
 }

@@ -7,6 +7,7 @@ mod frames;
 mod savefile;
 
 mod doors;
+mod formats;
 mod links;
 mod refusals;
 mod times;
