@@ -17,10 +17,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::model::{Openings, Rules, openings};
 use self::random::Random;
-use self::scenario::{Door, KINDS, Maker, Packet, Scenario};
+use self::scenario::{Door, KINDS, Maker, Packet, Scenario, source_number};
 use self::verdict::Table;
 use crate::daemon::{Daemon, Launch};
-use crate::net::{Lab, SERVER, read_if_there};
+use crate::net::{Lab, read_if_there};
 use crate::wait::{PATIENCE, wait_until};
 use crate::wire::Wire;
 
@@ -137,7 +137,7 @@ fn send(lab: &Lab, packets: &[(usize, Packet)]) -> Vec<(Duration, Packet)> {
             // The one thing that can only be had by waiting: a time of the clock.
             thread::sleep((start + Duration::from_millis(MOMENTS[*moment])).saturating_sub(now()));
             let at = now();
-            wire.send(&[], &packet.shot(SERVER).packet());
+            wire.send(&[], &packet.shot().packet());
             (at, *packet)
         };
         packets.iter().map(leave).collect()
@@ -150,9 +150,12 @@ fn seen(lab: &Lab, daemon: &Daemon, name: &str) -> Openings {
     let notes = lab.path(&format!("{name}.notes"));
     let of = |text: &str, mark: &str| {
         let mut openings = Openings::new();
-        for line in text.lines().filter_map(|line| line.split_once("198.51.100.")?.1.strip_suffix(mark)) {
-            let (source, door) = line.split_once(": door").expect("a source and a door");
-            let numbers = (door.parse().expect("a number"), source.parse().expect("a number"));
+        let opening = |line: &str| -> Option<(usize, u8)> {
+            let (source, door) = line.strip_suffix(mark)?.split_once(": door")?;
+            let address = source.rsplit(' ').next()?.parse().ok()?;
+            Some((door.parse().ok()?, source_number(address)?))
+        };
+        for numbers in text.lines().filter_map(opening) {
             *openings.entry(numbers).or_default() += 1;
         }
         openings

@@ -1,11 +1,13 @@
 //! Random doors, and random knocks at them.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::random::Random;
 use crate::frames::{SYN, Shot, Transport};
 use crate::hits::{ACK, FIN};
+use crate::net::{SERVER, SERVER_6};
 
 const PSH: u8 = 0x08;
 const URG: u8 = 0x20;
@@ -64,13 +66,28 @@ impl Door {
     }
 }
 
-/// A packet from one of the lab's invented sources.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// A packet from one of the lab's invented sources, whose number is the end of its address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet {
+    pub(super) family: Family,
     pub(super) source: u8,
     pub(super) port: u16,
     pub(super) source_port: u16,
     pub(super) transport: Transport,
+}
+
+/// The number of the source with this address.
+pub(super) fn source_number(address: IpAddr) -> Option<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().starts_with(&[198, 51, 100]).then(|| v4.octets()[3]),
+        IpAddr::V6(v6) => (v6.segments()[6] == 0x64).then(|| v6.octets()[15]),
+    }
 }
 
 impl Packet {
@@ -78,9 +95,13 @@ impl Packet {
         (self.port, self.transport == Transport::Udp)
     }
 
-    pub(super) fn shot(&self, target: &str) -> Shot {
+    pub(super) fn shot(&self) -> Shot {
+        let (source, target) = match self.family {
+            Family::V4 => (IpAddr::from([198, 51, 100, self.source]), SERVER),
+            Family::V6 => (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0x64, self.source.into()]), SERVER_6),
+        };
         Shot {
-            source: [198, 51, 100, self.source].into(),
+            source,
             target: target.parse().expect("an address"),
             source_port: self.source_port,
             port: self.port,
@@ -155,16 +176,18 @@ pub(super) struct Maker<'a> {
     random: &'a mut Random,
     next_port: u16,
     next_source: u8,
+    family: Family,
     /// The last packet's source port and TCP number.
     fresh: u16,
 }
 
 impl<'a> Maker<'a> {
     pub(super) fn new(random: &'a mut Random) -> Self {
-        Self { random, next_port: 1024, next_source: 1, fresh: 10_000 }
+        Self { random, next_port: 1024, next_source: 1, family: Family::V4, fresh: 10_000 }
     }
 
     pub(super) fn make(&mut self, kind: Kind) -> Scenario {
+        self.family = self.random.pick(&[Family::V4, Family::V4, Family::V6]);
         let source = self.source();
         let mut first = self.door();
         match kind {
@@ -229,7 +252,7 @@ impl<'a> Maker<'a> {
         self.fresh += 1;
         let transport =
             if udp { Transport::Udp } else { Transport::Tcp { flags, number: u32::from(self.fresh) << 8 } };
-        Packet { source, port, source_port: self.fresh, transport }
+        Packet { family: self.family, source, port, source_port: self.fresh, transport }
     }
 
     fn right(&mut self, door: &Door, source: u8) -> Vec<Packet> {
