@@ -70,7 +70,7 @@ const DOORS: &str = "
 [door]
     sequence = 7000,8000,9000
     tcpflags = syn
-    command  = printf 'one\\ntwo\\033[2J\\n' >&2; exit 3
+    command  = printf 'one\\033[2J\\rtwo\\nthree\\n' >&2; exit 3
 [chatter]
     sequence  = 5000
     tcpflags  = syn
@@ -115,7 +115,8 @@ fn lines_arrive_with_the_facility_daemon_and_one_in_each_datagram() {
     let opened = format!("]: {CLIENT}: door: OPEN SESAME");
     let opening = heard.iter().find(|line| line.ends_with(&opened)).expect("the opening");
     assert!(opening.starts_with("<30>"), "informational: {opening}");
-    assert!(heard.iter().any(|line| line.contains("door: command says: one")), "{heard:#?}");
+    let escaped = r"door: command says: one\u{1b}[2J\rtwo";
+    assert!(heard.iter().any(|line| line.contains(escaped)), "{heard:#?}");
 }
 
 #[test]
