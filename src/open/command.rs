@@ -15,9 +15,6 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::lease::LeaseKey;
 use crate::config::Command;
 
-/// How long a command may run before it is ended with its process group.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How much of a command's standard error is kept for the log.
 const KEPT_OUTPUT: usize = 2048;
 
@@ -66,12 +63,12 @@ pub enum Ended {
     TimedOut,
 }
 
-/// Runs the job to its end; blocks for that long.
+/// Runs the job to its end; blocks for that long.  After `limit` it is ended with its process group.
 ///
 /// `after_end` is called as soon as the command itself has ended.  What it has left running in the background may
 /// go on writing to its standard error, which is read and thrown away until the last writer has gone, so that
 /// nothing of it dies of a closed pipe.
-pub fn run(job: &Job, after_end: impl FnOnce(CommandEnd)) {
+pub fn run(job: &Job, limit: Duration, after_end: impl FnOnce(CommandEnd)) {
     let key = job.key.clone();
     let (mut child, mut stderr) = match spawn(job) {
         Ok(spawned) => spawned,
@@ -81,7 +78,7 @@ pub fn run(job: &Job, after_end: impl FnOnce(CommandEnd)) {
         }
     };
     let mut kept = Vec::new();
-    let outcome = supervise(&mut child, &mut stderr, &mut kept);
+    let outcome = supervise(&mut child, &mut stderr, limit, &mut kept);
     let complaint = String::from_utf8_lossy(&kept).trim_end().to_owned();
     after_end(CommandEnd { key, outcome, complaint });
     let _ = io::copy(&mut stderr, &mut io::sink());
@@ -130,10 +127,15 @@ fn lasting(writer: &PipeWriter) -> io::Result<File> {
 }
 
 /// Waits for the child's end, keeping the beginning of what it writes meanwhile.
-fn supervise(child: &mut Child, stderr: &mut PipeReader, kept: &mut Vec<u8>) -> io::Result<Ended> {
+fn supervise(
+    child: &mut Child,
+    stderr: &mut PipeReader,
+    limit: Duration,
+    kept: &mut Vec<u8>,
+) -> io::Result<Ended> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    let deadline = Instant::now() + limit;
     let mut open = true;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -202,8 +204,32 @@ mod tests {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
         let job = Job { key, phase: Phase::Start, command };
         let mut end = None;
-        run(&job, |e| end = Some(e));
+        run(&job, LONG, |e| end = Some(e));
         end.unwrap()
+    }
+
+    /// Longer than any command here takes on a busy machine.
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_command_that_runs_for_too_long_is_killed_with_its_group() {
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = Command::Shell("sleep 600 & echo $! >&2; sleep 600".to_owned());
+        let mut end = None;
+        run(&Job { key, phase: Phase::Start, command }, Duration::from_millis(500), |e| end = Some(e));
+        let end = end.unwrap();
+        assert_eq!(end.outcome.unwrap(), Ended::TimedOut);
+        let background = Pid::from_raw(end.complaint.parse().unwrap()).unwrap();
+        // Whoever adopts it reaps it, sooner or later.
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();
+            !stat.contains(" (sleep) S")
+        };
+        let deadline = Instant::now() + LONG;
+        while !gone() {
+            assert!(Instant::now() < deadline, "the background process lives on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -276,7 +302,7 @@ mod tests {
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
         let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
         let job = Job { key, phase: Phase::Start, command };
-        let runner = std::thread::spawn(move || run(&job, |end| sender.send(end).unwrap()));
+        let runner = std::thread::spawn(move || run(&job, LONG, |end| sender.send(end).unwrap()));
         let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(end.complaint, "started");
         drop(hold);

@@ -45,7 +45,9 @@ fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Fa
     check_name(name, faults);
     if !others.names.insert(&name.value) {
         let message = format!("a second door is called [{}]", excerpt(&name.value));
-        faults.push(Fault::warning(name.span.clone(), message).hint("the log will not tell them apart"));
+        faults.push(
+            Fault::warning(name.span.clone(), message).hint("the log numbers them: name, name#2, and so on"),
+        );
     }
     let door = door::check(section, &mut others.pads, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
