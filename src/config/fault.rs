@@ -79,3 +79,18 @@ impl Faults {
         self.errors.count + self.warnings.count == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_kept_than_fit_but_all_are_counted() {
+        let mut faults = Faults::default();
+        for _ in 0..KEPT + 7 {
+            faults.push(Fault::error(0..0, "x"));
+        }
+        assert_eq!((faults.errors.kept.len(), faults.errors.count), (KEPT, KEPT + 7));
+        assert!(faults.errors.is_full() && !faults.warnings.is_full());
+    }
+}

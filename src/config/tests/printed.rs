@@ -142,7 +142,7 @@ fn the_classic_syntax_says_what_it_cannot_hold() {
         let text = format!("[d]\nsequence = 1\ntcpflags = 'syn'\ncommand = 'x'\nstop_command = {command}\n");
         parse("t.toml", text.as_bytes()).0.unwrap()
     };
-    for command in ["['x']", "\"a\\nb\"", "' x'"] {
+    for command in ["['x']", "'[\"x\"'", "\"a\\nb\"", "' x'"] {
         let error = print(&door(command), Syntax::Classic).unwrap_err();
         assert_eq!(error.to_string(), "stop_command of [d] cannot be written in this syntax", "{command}");
     }
