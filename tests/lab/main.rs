@@ -22,6 +22,7 @@ mod article;
 mod background;
 mod crash;
 mod differential;
+mod durable;
 mod flags;
 mod interop;
 mod life;
