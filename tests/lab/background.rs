@@ -1,8 +1,8 @@
 //! `-d`: a daemon in the background, and its pidfile.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,9 +29,8 @@ impl Background {
     /// Starts it, and checks that the caller's process ended well when it was ready.
     #[track_caller]
     fn start(lab: &Lab, launch: &Launch<'_>, pidfile: &Path) -> Self {
-        let output = launch.command(lab).output().expect("ip: install iproute2");
-        let said = words(&output);
-        assert!(output.status.success(), "{}: {said}", output.status);
+        let (status, said) = run(lab, launch);
+        assert!(status.success(), "{status}: {said}");
         assert_eq!(said, "", "nothing to say, nothing said");
         let text = fs::read_to_string(pidfile).expect("the pidfile is there when the caller's process ends");
         let pid = text.strip_suffix('\n').and_then(|pid| Pid::from_raw(pid.parse().ok()?)).expect("a pid");
@@ -71,8 +70,17 @@ impl Drop for Background {
     }
 }
 
-fn words(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+/// Runs the command to its end; what it said goes by a file, since a pipe would wait for the daemon too.
+fn run(lab: &Lab, launch: &Launch<'_>) -> (ExitStatus, String) {
+    let path = lab.path("said");
+    let said = File::create(&path).expect("a file");
+    let status = launch
+        .command(lab)
+        .stdout(said.try_clone().expect("a second handle"))
+        .stderr(said)
+        .status()
+        .expect("ip: install iproute2");
+    (status, fs::read_to_string(path).expect("UTF-8"))
 }
 
 /// Whether a knock that begins with this port opens the door within the time.
@@ -143,12 +151,8 @@ fn a_second_daemon_with_the_same_pidfile_is_refused() {
     let launch = Launch { args: &["-i", "eth0", "-d", "-p", path], ..Launch::new(DOOR) };
     let daemon = Background::start(&lab, &launch, &pidfile);
     for args in [&["-i", "eth0", "-d", "-p", path][..], &["-i", "eth0", "-p", path]] {
-        let output = Launch { name: "second", args, ..Launch::new(DOOR) }
-            .command(&lab)
-            .output()
-            .expect("ip: install iproute2");
-        let said = words(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let (status, said) = run(&lab, &Launch { name: "second", args, ..Launch::new(DOOR) });
+        assert_eq!(status.code(), Some(1), "{said}");
         let pid = daemon.pid.as_raw_nonzero().to_string();
         for word in ["another knockd is running", path, &pid] {
             assert!(said.contains(word), "`{word}` is missing from: {said}");
@@ -192,9 +196,9 @@ fn the_pidfile_of_a_daemon_that_has_ended_and_was_not_reaped_is_stale() {
     let pidfile = lab.path("stale.pid");
     fs::write(&pidfile, format!("{}\n", ended.id())).expect("a stale pidfile");
     let args = &["-i", "eth0", "-d", "-p", pidfile.to_str().expect("a path in UTF-8")];
-    let output = Launch { args, ..Launch::new(DOOR) }.command(&lab).output().expect("ip: install iproute2");
+    let (status, said) = run(&lab, &Launch { args, ..Launch::new(DOOR) });
     ended.wait().expect("our own child");
-    assert!(output.status.success(), "{}: {}", output.status, words(&output));
+    assert!(status.success(), "{status}: {said}");
     let pid = fs::read_to_string(&pidfile).expect("a pidfile");
     let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a pid");
     assert!(Background { pid, pidfile }.ends());
@@ -212,10 +216,8 @@ fn what_prevents_a_start_is_said_before_the_caller_is_left() {
         (DOOR, &["-i", "eth0", "-d", "-p", "/nonexistent/knockd.pid"], 1, "/nonexistent/knockd.pid"),
     ];
     for (doors, args, code, word) in cases {
-        let output =
-            Launch { args, ..Launch::new(doors) }.command(&lab).output().expect("ip: install iproute2");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{said}");
+        let (status, said) = run(&lab, &Launch { args, ..Launch::new(doors) });
+        assert_eq!(status.code(), Some(code), "{said}");
         assert!(said.contains(word), "`{word}` is missing from: {said}");
         assert!(!pidfile.exists(), "no daemon, no pidfile: {said}");
     }

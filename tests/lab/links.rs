@@ -142,6 +142,9 @@ fn any_interface_opens_each_knock_once() {
     assert_eq!(daemon.openings(&lab, "door"), 2);
     knock_through(&mut tun, &daemon);
     assert_eq!(daemon.openings(&lab, "door"), 4);
+    knock_at_home(&lab, "127.0.0.1");
+    daemon.says("127.0.0.1: door: OPEN SESAME");
+    assert_eq!(daemon.openings(&lab, "door"), 5);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! Both daemons listen in one host on one interface, so they see the very same packets.  `KNOCK_LAB_SEED=NUMBER`
 //! chooses other scenarios.
 
+mod door;
 mod model;
+mod packet;
 mod random;
 mod scenario;
 mod verdict;
@@ -15,9 +17,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use self::door::Door;
 use self::model::{Openings, Rules, openings};
+use self::packet::{Packet, source_number};
 use self::random::Random;
-use self::scenario::{Door, KINDS, Maker, Packet, Scenario, source_number};
+use self::scenario::{KINDS, Maker, Scenario};
 use self::verdict::Table;
 use crate::daemon::{Daemon, Launch};
 use crate::net::{Lab, read_if_there};

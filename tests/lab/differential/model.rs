@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::scenario::{Door, Flags, Packet, Step};
+use super::door::{Door, Flags, Step};
+use super::packet::Packet;
 use crate::frames::{SYN, Transport};
 
 /// A way in which our daemon differs from knockd 0.8 by intent.

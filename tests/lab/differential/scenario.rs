@@ -1,114 +1,12 @@
 //! Random doors, and random knocks at them.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
+use super::door::{Door, FLAGS, JUST_SYN, NO_FLAGS, PSH, Step, URG};
+use super::packet::{Family, Packet};
 use super::random::Random;
-use crate::frames::{SYN, Shot, Transport};
+use crate::frames::{SYN, Transport};
 use crate::hits::{ACK, FIN};
-use crate::net::{SERVER, SERVER_6};
-
-const PSH: u8 = 0x08;
-const URG: u8 = 0x20;
-
-/// A port and whether it is hit over UDP.
-pub(super) type Step = (u16, bool);
-
-/// What a door asks of TCP packets.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Flags {
-    pub(super) text: Option<&'static str>,
-    pub(super) set: u8,
-    pub(super) clear: u8,
-}
-
-const JUST_SYN: Flags = Flags { text: Some("syn"), set: SYN, clear: 0 };
-const NO_FLAGS: Flags = Flags { text: None, set: 0, clear: 0 };
-const FLAGS: [Flags; 8] = [
-    JUST_SYN,
-    JUST_SYN,
-    NO_FLAGS,
-    Flags { text: Some("fin,!ack"), set: FIN, clear: ACK },
-    Flags { text: Some("syn,ack"), set: SYN | ACK, clear: 0 },
-    Flags { text: Some("syn,!ack"), set: SYN, clear: ACK },
-    Flags { text: Some("psh,urg,!syn"), set: PSH | URG, clear: SYN },
-    Flags { text: Some("!ack"), set: 0, clear: ACK },
-];
-
-#[derive(Clone, Debug)]
-pub(super) struct Door {
-    pub(super) steps: Vec<Step>,
-    pub(super) flags: Flags,
-    pub(super) timeout: Duration,
-}
-
-impl Door {
-    /// Its section; `command` is what it runs.
-    pub(super) fn section(&self, name: &str, command: &str) -> String {
-        let steps: Vec<_> = self
-            .steps
-            .iter()
-            .map(|(port, udp)| format!("{port}{}", if *udp { ":udp" } else { "" }))
-            .collect();
-        let mut text = format!("[{name}]\n    sequence = {}\n", steps.join(","));
-        let _ = writeln!(text, "    seq_timeout = {}", self.timeout.as_secs());
-        if let Some(flags) = self.flags.text {
-            let _ = writeln!(text, "    tcpflags = {flags}");
-        }
-        let _ = writeln!(text, "    command = {command}");
-        text
-    }
-
-    /// Flags that this door takes under either daemon's rules.
-    fn right_flags(&self) -> u8 {
-        if self.flags.set == 0 { SYN } else { self.flags.set }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Family {
-    V4,
-    V6,
-}
-
-/// A packet from one of the lab's invented sources, whose number is the end of its address.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Packet {
-    pub(super) family: Family,
-    pub(super) source: u8,
-    pub(super) port: u16,
-    pub(super) source_port: u16,
-    pub(super) transport: Transport,
-}
-
-/// The number of the source with this address.
-pub(super) fn source_number(address: IpAddr) -> Option<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().starts_with(&[198, 51, 100]).then(|| v4.octets()[3]),
-        IpAddr::V6(v6) => (v6.segments()[6] == 0x64).then(|| v6.octets()[15]),
-    }
-}
-
-impl Packet {
-    pub(super) fn step(&self) -> Step {
-        (self.port, self.transport == Transport::Udp)
-    }
-
-    pub(super) fn shot(&self) -> Shot {
-        let (source, target) = match self.family {
-            Family::V4 => (IpAddr::from([198, 51, 100, self.source]), SERVER),
-            Family::V6 => (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0x64, self.source.into()]), SERVER_6),
-        };
-        Shot {
-            source,
-            target: target.parse().expect("an address"),
-            source_port: self.source_port,
-            port: self.port,
-            transport: self.transport,
-        }
-    }
-}
 
 /// When a packet leaves: the number of one of the moments of [`super::MOMENTS`].
 pub(super) type When = usize;
