@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
+#[cfg(target_os = "linux")]
 use crate::capture::OpenError;
 use crate::config::{LoadError, Report};
 use crate::logging::LogError;
@@ -15,12 +17,14 @@ pub enum Failure {
     #[error(transparent)]
     Config(#[from] LoadError),
     /// An interface cannot be captured from.
+    #[cfg(target_os = "linux")]
     #[error(transparent)]
     Capture(#[from] OpenError),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The pidfile cannot be written.
+    #[cfg(target_os = "linux")]
     #[error(transparent)]
     PidFile(#[from] PidFileError),
     /// The operating system refuses something else.
@@ -31,6 +35,10 @@ pub enum Failure {
         /// What it said.
         error: io::Error,
     },
+    /// Only savefiles can be read here.
+    #[cfg(not(target_os = "linux"))]
+    #[error("live packets are captured on Linux only; --read and --check work here too")]
+    NotLinux,
     /// A savefile cannot be read.
     #[error("the savefile {} {problem}", .path.display())]
     Savefile {
@@ -40,9 +48,11 @@ pub enum Failure {
         problem: String,
     },
     /// Capturing has ended by itself.
+    #[cfg(target_os = "linux")]
     #[error("no interface is left to listen on")]
     CaptureEnded,
     /// The process that was to stay in the background has ended, and said why.
+    #[cfg(target_os = "linux")]
     #[error("the daemon did not start")]
     Detached {
         /// Its exit code.
@@ -55,6 +65,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Config(_) => 3,
+            #[cfg(target_os = "linux")]
             Failure::Detached { code } => *code,
             _ => 1,
         }

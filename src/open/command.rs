@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::lease::LeaseKey;
+use super::job::{CommandEnd, Ended, Job};
 use crate::config::Command;
 
 /// How much of a command's standard error is kept for the log.
@@ -20,48 +20,6 @@ const KEPT_OUTPUT: usize = 2048;
 
 /// Where commands look for programs: nothing of the daemon's own environment reaches them.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Which of a door's commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The one that opens.
-    Start,
-    /// The one that closes.
-    Stop,
-}
-
-/// One command to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// For which door and address.
-    pub key: LeaseKey,
-    /// Whether it opens or closes.
-    pub phase: Phase,
-    /// What to run, with the address in its place.
-    pub command: Command,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub struct CommandEnd {
-    /// The job that has ended.
-    pub key: LeaseKey,
-    /// Its exit, or why there is none.
-    pub outcome: io::Result<Ended>,
-    /// The beginning of what it wrote to standard error.
-    pub complaint: String,
-}
-
-/// The ways in which a command that was started can end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It ended by itself, with this exit code.
-    Exit(i32),
-    /// A signal ended it.
-    Signal(i32),
-    /// It ran for too long and was killed.
-    TimedOut,
-}
 
 /// Runs the job to its end; blocks for that long.  After `limit` it is ended with its process group.
 ///
@@ -190,6 +148,7 @@ fn ended(status: ExitStatus) -> Ended {
 mod tests {
     use super::*;
     use crate::config::Argv;
+    use crate::open::{LeaseKey, Phase};
 
     fn end_of(text: &str) -> CommandEnd {
         end_of_command(Command::Shell(text.to_owned()))

@@ -12,7 +12,7 @@ use log::{debug, info, warn};
 use seqgen::pad::{PadErrorKind, SETTLED};
 use seqgen::sequence::{Protocol, Sequence};
 
-use super::command::{CommandEnd, Ended, Job};
+use super::job::{CommandEnd, Ended, Job};
 use super::lease::{Effect, LeaseKey, Leases, Opening};
 use super::pads::{Pad, Use};
 use crate::config::{Config, Door, PadSource, Trigger};

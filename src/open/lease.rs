@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::command::{Job, Phase};
+use super::job::{Job, Phase};
 use crate::config::Command;
 use crate::moment::Moment;
 
