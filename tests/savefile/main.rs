@@ -10,4 +10,5 @@ mod doors;
 mod formats;
 mod links;
 mod refusals;
+mod story;
 mod times;
