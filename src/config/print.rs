@@ -1,10 +1,12 @@
 //! From a configuration back to text, in either syntax, with every default spelt out.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use seqgen::sequence::{Protocol, Sequence};
-use toml_writer::TomlWrite as _;
+use ::toml::to_string as toml_text;
+use seqgen::sequence::{Protocol, Sequence, Step};
+use serde::{Serialize, Serializer};
 
 use super::blank::trim;
 use super::command::Command;
@@ -167,51 +169,52 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
 }
 
 fn toml_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexpressible> {
-    // Writing to a string cannot fail.
-    write_toml(text, section).map_err(|_| inexpressible(section.name, "the text"))
-}
-
-fn write_toml(text: &mut String, section: &Printed<'_>) -> std::fmt::Result {
-    if section.repeated {
-        text.open_array_of_tables_header()?;
-        text.key(section.name)?;
-        text.close_array_of_tables_header()?;
+    let lines = Lines(&section.lines);
+    // Sections of one name are an array of tables.
+    let written = if section.repeated {
+        toml_text(&BTreeMap::from([(section.name, [lines])]))
     } else {
-        text.open_table_header()?;
-        text.key(section.name)?;
-        text.close_table_header()?;
-    }
-    text.newline()?;
-    for (key, item) in &section.lines {
-        text.key(*key)?;
-        text.space()?;
-        text.keyval_sep()?;
-        text.space()?;
-        match item {
-            Item::True => text.value(true)?,
-            Item::Number(number) => text.value(*number)?,
-            Item::Text(value) => text.value(value.as_ref())?,
-            Item::Names([name]) => text.value(name)?,
-            Item::Names(words) | Item::Words(words) => text.value(*words)?,
-            Item::Sequence(sequence) => write_sequence(text, sequence)?,
-        }
-        text.newline()?;
-    }
+        toml_text(&BTreeMap::from([(section.name, lines)]))
+    };
+    *text += &written.map_err(|_| inexpressible(section.name, "the text"))?;
     Ok(())
 }
 
-/// Numbers where the protocol is TCP, texts where it is not.
-fn write_sequence(text: &mut String, sequence: &Sequence) -> std::fmt::Result {
-    text.open_array()?;
-    for (index, step) in sequence.steps().iter().enumerate() {
-        if index > 0 {
-            text.val_sep()?;
-            text.space()?;
-        }
-        match step.protocol {
-            Protocol::Tcp => text.value(step.port.get())?,
-            Protocol::Udp => text.value(step.to_string())?,
+/// Directives as a table, in their order.
+struct Lines<'a>(&'a [(&'static str, Item<'a>)]);
+
+impl Serialize for Lines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, item)| (key, item)))
+    }
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Item::True => serializer.serialize_bool(true),
+            Item::Number(number) => serializer.serialize_u64(*number),
+            Item::Text(value) => serializer.serialize_str(value),
+            Item::Names([name]) => serializer.serialize_str(name),
+            Item::Names(words) | Item::Words(words) => words.serialize(serializer),
+            Item::Sequence(sequence) => serializer.collect_seq(sequence.steps().iter().map(Port::of)),
         }
     }
-    text.close_array()
+}
+
+/// One port of a sequence: a number where the protocol is TCP, a text where it is not.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Port {
+    Number(u16),
+    Text(String),
+}
+
+impl Port {
+    fn of(step: &Step) -> Port {
+        match step.protocol {
+            Protocol::Tcp => Port::Number(step.port.get()),
+            Protocol::Udp => Port::Text(step.to_string()),
+        }
+    }
 }
