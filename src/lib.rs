@@ -1,9 +1,9 @@
 //! Port knocking around one-time sequences: the parts of knockd(8) and knock(1).
 
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod capture;
 pub mod client;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod clock;
 #[cfg(feature = "daemon")]
 pub mod config;

@@ -1,7 +1,7 @@
 //! From the bytes of a frame to one port hit, or nothing.
 //!
-//! Every frame comes from a stranger: what is truncated, fragmented away, malformed or not addressed to this
-//! host's own link address is no hit, and no input panics.
+//! Every frame comes from a stranger: what is truncated, fragmented away, malformed or addressed to a group on its
+//! link is no hit, and no input panics.
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;

@@ -4,13 +4,13 @@ use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
-use knockd::daemon::{Args, Failure, run};
+use knockd::daemon::{Args, run};
 
 fn main() -> ExitCode {
     let Err(failure) = run(&Args::parse()) else { return ExitCode::SUCCESS };
     let mut err = stderr();
     // With standard error closed there is nobody to tell; the exit code remains.
-    if let Failure::Refused { report, .. } = &failure {
+    if let Some(report) = failure.report() {
         let _ = write!(err, "{}", report.render(err.is_terminal()));
     }
     let _ = writeln!(err, "knockd: {failure}");

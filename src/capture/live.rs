@@ -1,6 +1,7 @@
 //! One interface, opened for capture.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, SystemTime};
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
@@ -122,12 +123,13 @@ impl Feed {
         Ok(())
     }
 
-    /// Hands over the hits that have arrived, up to a batch of packets.
-    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit)) -> Result<Arrived, pcap::Error> {
+    /// Hands over the hits that have arrived, up to a batch of packets, each with the time of day of its arrival.
+    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit, SystemTime)) -> Result<Arrived, pcap::Error> {
         let (link, by_loopback) = (self.link, self.by_loopback);
         let handled = self.capture.dispatch(Some(BATCH), |packet| {
             if let Some(hit) = decode(link, packet.data) {
-                take(&Hit { by_loopback: by_loopback || hit.by_loopback, ..hit });
+                let hit = Hit { by_loopback: by_loopback || hit.by_loopback, ..hit };
+                take(&hit, time_of_day(packet.header.ts.tv_sec, packet.header.ts.tv_usec));
             }
         })?;
         Ok(match handled {
@@ -147,6 +149,12 @@ impl AsFd for Feed {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.capture.as_fd()
     }
+}
+
+/// The time that these seconds and microseconds since 1970 mean; none in a packet is before that.
+fn time_of_day(seconds: impl TryInto<u64>, microseconds: impl TryInto<u64>) -> SystemTime {
+    let seconds = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    SystemTime::UNIX_EPOCH + seconds + Duration::from_micros(microseconds.try_into().unwrap_or(0))
 }
 
 fn explain(name: &str, error: pcap::Error) -> OpenError {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use log::error;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -14,6 +14,8 @@ use rustix::io::Errno;
 use super::live::{Arrived, Feed};
 use crate::clock::Clock;
 use crate::message::{Order, Report, Traffic};
+use crate::moment::Moment;
+use crate::packet::Hit;
 use crate::track::{Here, Tracker};
 
 /// How long packets gather once one has come.
@@ -21,6 +23,9 @@ use crate::track::{Here, Tracker};
 /// A lone packet is judged at once; of a flood, each wake-up then takes what has come in this time, since being woken
 /// costs ten times what judging a packet does.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// The longest that a packet may have waited to be seen.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What a [`Watch`] can be told.
 pub enum Control {
@@ -53,6 +58,8 @@ pub struct Watch {
     feeds: Vec<Feed>,
     tracker: Tracker,
     clock: Clock,
+    /// When the latest hit arrived.
+    latest: Moment,
     orders: Receiver<Control>,
     bell: Arc<OwnedFd>,
 }
@@ -63,7 +70,8 @@ impl Watch {
         let (sender, orders) = mpsc::channel();
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let order_sender = OrderSender { orders: sender, bell: Arc::clone(&bell) };
-        Ok((Watch { feeds, tracker, clock, orders, bell }, order_sender))
+        let latest = clock.now();
+        Ok((Watch { feeds, tracker, clock, latest, orders, bell }, order_sender))
     }
 
     /// Watches until it is told to stop, or until no interface is left to watch.
@@ -71,7 +79,10 @@ impl Watch {
         let mut reports = Vec::new();
         while self.obey() && !self.feeds.is_empty() {
             let arrived = self.take_hits(&mut reports);
-            self.tracker.expire(self.clock.now(), &mut reports);
+            if arrived != Arrived::FullBatch {
+                // Only now is it certain that no hit which was in time is still to be seen.
+                self.tracker.expire(self.clock.now(), &mut reports);
+            }
             reports.drain(..).for_each(&mut report);
             match arrived {
                 Arrived::FullBatch => {}
@@ -118,9 +129,13 @@ impl Watch {
     /// Judges one batch of packets of each feed; how much the busiest has brought.
     fn take_hits(&mut self, reports: &mut Vec<Report>) -> Arrived {
         let mut most = Arrived::Nothing;
-        let now = self.clock.now();
-        let tracker = &mut self.tracker;
-        self.feeds.retain_mut(|feed| match feed.hits(|hit| tracker.hit(hit, now, reports)) {
+        let (now, time_of_day) = (self.clock.now(), SystemTime::now());
+        let (tracker, latest) = (&mut self.tracker, &mut self.latest);
+        let mut take = |hit: &Hit, at: SystemTime| {
+            *latest = arrival(at, now, time_of_day).max(*latest);
+            tracker.hit(hit, *latest, reports);
+        };
+        self.feeds.retain_mut(|feed| match feed.hits(&mut take) {
             Ok(arrived) => {
                 most = most.max(arrived);
                 true
@@ -146,5 +161,30 @@ impl Watch {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets
+/// by when they came, not by when it sees them.
+///
+/// A difference that no waiting explains comes from a time of day that was changed meanwhile, and is passed over.
+fn arrival(at: SystemTime, now: Moment, time_of_day: SystemTime) -> Moment {
+    let age = time_of_day.duration_since(at).unwrap_or_default();
+    if age > LONGEST_WAIT { now } else { now.back(age) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_counts_from_when_it_came() {
+        let now = Moment::after_start(Duration::from_secs(100));
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let came = |age| arrival(noon - Duration::from_secs(age), now, noon);
+        assert_eq!(came(0), now);
+        assert_eq!(came(7), Moment::after_start(Duration::from_secs(93)));
+        assert_eq!(came(3600), now, "the time of day was set forward");
+        assert_eq!(arrival(noon + Duration::from_secs(3600), now, noon), now, "it was set back");
     }
 }

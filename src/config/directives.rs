@@ -1,5 +1,7 @@
 //! The names of all directives, in one place for parsing, hints and documentation.
 
+use std::cmp::Reverse;
+
 /// A directive of `[options]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum OptionKey {
@@ -24,6 +26,17 @@ pub(super) enum DoorKey {
     StopCommand,
     StopCommand6,
 }
+
+impl DoorKey {
+    /// Whether its value is a command.
+    pub(super) fn is_command(self) -> bool {
+        use DoorKey::{StartCommand, StartCommand6, StopCommand, StopCommand6};
+        matches!(self, StartCommand | StartCommand6 | StopCommand | StopCommand6)
+    }
+}
+
+/// The section that is no door, in any case.
+pub(super) const OPTIONS_SECTION: &str = "options";
 
 /// Every name of an `[options]` directive, in lower case; the first of several names is the usual one.
 pub(super) const OPTIONS: &[(&str, OptionKey)] = &[
@@ -56,10 +69,21 @@ pub(super) fn find<K: Copy>(table: &[(&'static str, K)], name: &str) -> Option<K
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, key)| *key)
 }
 
+/// Whether any section has a directive of this name, in any case.
+pub(super) fn is_known(name: &str) -> bool {
+    find(OPTIONS, name).is_some() || find(DOOR, name).is_some()
+}
+
 /// The known name that a mistyped one most resembles, if any is near enough to be meant.
 pub(super) fn nearest<K>(table: &[(&'static str, K)], name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
+    let near = |known: &str| known.len().div_ceil(3);
+    // A name that is much longer than every known one is not worth measuring.
+    if table.iter().all(|(known, _)| lower.len() > known.len() + near(known)) {
+        return None;
+    }
     let scored = table.iter().map(|(known, _)| (strsim::damerau_levenshtein(known, &lower), *known));
-    let (distance, known) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= known.len().div_ceil(3)).then_some(known)
+    // Of two that are as near the longer one says more: `stop_command6` is no `stop_command`.
+    let (distance, known) = scored.min_by_key(|(distance, known)| (*distance, Reverse(known.len())))?;
+    (distance <= near(known)).then_some(known)
 }

@@ -1,37 +1,67 @@
-//! The daemon's configuration: from the text of a file to a typed [`Config`], or to every problem in it.
+//! The daemon's configuration: from the file to a typed [`Config`], or to every problem in it.
 //!
-//! A syntax (`classic`) turns text into one raw form (`raw`), and one checking step (`check`) turns that
-//! into the configuration, so that no syntax has rules of its own.
+//! Two syntaxes (`classic` and `toml`) turn text into one raw form (`raw`), and one checking step (`check`)
+//! turns that into the configuration, so that no syntax has rules of its own.
 
+mod blank;
 mod check;
 mod classic;
+mod command;
 mod directives;
+mod excerpt;
+mod fault;
+mod load;
+mod lookalike;
+mod print;
 mod raw;
 mod report;
 mod schema;
+mod text;
+mod toml;
 mod values;
 
+pub use command::{Argv, Command};
+pub use load::{LoadError, Unreadable, load};
+pub use print::{Inexpressible, print};
 pub use report::{Problem, Report, Severity};
-pub use schema::{Command, Config, Door, Options, PadSource, PerFamily, Stop, Trigger};
+pub use schema::{Config, Door, Options, PadSource, PerFamily, Stop, Trigger};
+
+use fault::Faults;
+
+/// A way to write a configuration down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// That of knockd 0.8.
+    Classic,
+    /// TOML, with the same sections and directives.
+    Toml,
+}
+
+impl Syntax {
+    /// What a file of this name is written in: TOML where the name ends in `.toml`, otherwise what the text evidently
+    /// is.
+    fn of(name: &str, text: &str) -> Syntax {
+        let suffix = std::path::Path::new(name).extension();
+        let named = suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("toml"));
+        if named || toml::is_evident(text) { Syntax::Toml } else { Syntax::Classic }
+    }
+}
 
 /// Reads a whole configuration from the bytes of the file called `name`.
 ///
 /// The report holds the warnings where a configuration comes out, and every error where none does.
 pub fn parse(name: &str, bytes: &[u8]) -> (Option<Config>, Report) {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
-            let end = valid.len();
-            let problem = Problem::error(end..end, "a byte that is no UTF-8 text")
-                .hint("save the file as UTF-8; a comment in another encoding is enough to cause this");
-            return (None, Report::new(name, valid, vec![problem]));
-        }
-    };
-    let (raw, mut problems) = classic::parse(text);
-    let config = check::check(&raw, &mut problems);
-    let report = Report::new(name, text.to_owned(), problems);
-    ((!report.has_errors()).then_some(config), report)
+    let mut faults = Faults::default();
+    let text = text::decode(bytes, &mut faults);
+    let config = (!text.contains('\0')).then(|| {
+        let sections = match Syntax::of(name, &text) {
+            Syntax::Classic => classic::parse(&text, &mut faults),
+            Syntax::Toml => toml::parse(&text, &mut faults),
+        };
+        check::check(&sections, &mut faults)
+    });
+    let report = Report::new(name, &text, faults);
+    (config.filter(|_| !report.has_errors()), report)
 }
 
 #[cfg(test)]

@@ -5,8 +5,13 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::fault::{Fault, Faults, Few};
+
 /// A line longer than this is named but not shown.
 const SHOWN_LINE: usize = 300;
+
+/// More problems of one severity than this are counted, but not shown.
+const SHOWN: usize = 100;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,63 +27,71 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// The bytes of the file at fault.
-    pub span: Range<usize>,
+    /// Where the line at fault stands, from 1.
+    pub line: usize,
+    /// Where in the line it begins, in characters from 1.
+    pub column: usize,
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The line, if it can be shown, and the bytes of it that are at fault.
+    source: Option<(String, Range<usize>)>,
 }
 
-impl Problem {
-    pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> Problem {
-        Problem { severity: Severity::Error, span, message: message.into(), hint: None }
-    }
-
-    pub(super) fn warning(span: Range<usize>, message: impl Into<String>) -> Problem {
-        Problem { severity: Severity::Warning, ..Problem::error(span, message) }
-    }
-
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-/// All problems of one file, in the order of its lines.
+/// All problems of one file, in the order of its lines; of very many, the first.
 #[derive(Clone, Debug)]
 pub struct Report {
     file: String,
-    text: String,
     problems: Vec<Problem>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Report {
-    pub(super) fn new(file: &str, text: String, mut problems: Vec<Problem>) -> Report {
-        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        Report { file: file.to_owned(), text, problems }
+    pub(super) fn new(file: &str, text: &str, faults: Faults) -> Report {
+        let (errors, warnings) = (faults.errors.count, faults.warnings.count);
+        let mut shown = first(faults.errors);
+        shown.extend(first(faults.warnings));
+        shown.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        let mut cursor = Cursor::default();
+        let problems = shown.into_iter().map(|fault| cursor.locate(text, fault)).collect();
+        Report { file: file.to_owned(), problems, errors, warnings }
     }
 
     /// Whether any problem is an error.
     pub fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors > 0
     }
 
-    /// The problems, in the order of the file's lines.
+    /// The problems in the order of the file's lines, at most a hundred errors and a hundred warnings.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
     /// `FILE:LINE:COLUMN: message`, for a log; line and column count from 1, the column in characters.
     pub fn line(&self, problem: &Problem) -> String {
-        let (line_start, line) = self.position(problem);
-        let before = self.text.get(line_start..problem.span.start).unwrap_or_default();
-        let column = before.chars().count() + 1;
-        let mut text = format!("{}:{line}:{column}: {}", self.file, problem.message);
-        if let Some(hint) = &problem.hint {
+        let Problem { line, column, message, hint, .. } = problem;
+        let mut text = format!("{}:{line}:{column}: {message}", self.file);
+        if let Some(hint) = hint {
             let _ = write!(text, " ({hint})");
         }
         text
+    }
+
+    /// `FILE: 2 errors, 1 warning`, and how many of them are not among [`Report::problems`]; `None` where all is
+    /// well.
+    pub fn summary(&self) -> Option<String> {
+        let all = self.errors + self.warnings;
+        if all == 0 {
+            return None;
+        }
+        let (errors, warnings) = (counted(self.errors, "error"), counted(self.warnings, "warning"));
+        let mut text = format!("{}: {errors}, {warnings}", self.file);
+        if all > self.problems.len() {
+            let _ = write!(text, "; {} of them are not shown", all - self.problems.len());
+        }
+        Some(text)
     }
 
     /// Every problem with its line, a caret and a hint, for a terminal.
@@ -88,37 +101,25 @@ impl Report {
             text.push_str(&self.render_one(problem, colour));
             text.push_str("\n\n");
         }
-        let count = |severity| self.problems.iter().filter(|p| p.severity == severity).count();
-        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        if errors + warnings > 0 {
-            let _ = writeln!(
-                text,
-                "{}: {}, {}",
-                self.file,
-                counted(errors, "error"),
-                counted(warnings, "warning")
-            );
+        if let Some(summary) = self.summary() {
+            text.push_str(&summary);
+            text.push('\n');
         }
         text
     }
 
     fn render_one(&self, problem: &Problem, colour: bool) -> String {
-        let level = match problem.severity {
-            Severity::Warning => Level::WARNING,
-            Severity::Error => Level::ERROR,
+        let (level, name) = match problem.severity {
+            Severity::Warning => (Level::WARNING, "warning"),
+            Severity::Error => (Level::ERROR, "error"),
         };
-        let (line_start, line_number) = self.position(problem);
-        let rest = self.text.get(line_start..).unwrap_or_default();
-        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let span = problem.span.start - line_start..problem.span.end - line_start;
-        if line.len() > SHOWN_LINE || line.get(span.clone()).is_none() {
-            let name = if problem.severity == Severity::Error { "error" } else { "warning" };
+        let Some((line, span)) = &problem.source else {
             return format!("{name}: {}", self.line(problem));
-        }
+        };
         let snippet = Snippet::source(line)
             .path(&self.file)
-            .line_start(line_number)
-            .annotation(AnnotationKind::Primary.span(span));
+            .line_start(problem.line)
+            .annotation(AnnotationKind::Primary.span(span.clone()));
         let mut group: Group<'_> = level.primary_title(&problem.message).element(snippet);
         if let Some(hint) = &problem.hint {
             group = group.element(Level::HELP.message(hint));
@@ -126,12 +127,53 @@ impl Report {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
     }
+}
 
-    /// The start of the problem's line in bytes, and its number from 1.
-    fn position(&self, problem: &Problem) -> (usize, usize) {
-        let before = self.text.get(..problem.span.start).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (line_start, before.matches('\n').count() + 1)
+/// The first of these in the order of the file.
+fn first(few: Few) -> Vec<Fault> {
+    let mut faults = few.kept;
+    faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
+    faults.truncate(SHOWN);
+    faults
+}
+
+/// A place in the text that only moves on, so that many problems in one long text are found in one pass.
+struct Cursor {
+    offset: usize,
+    line: usize,
+    line_start: usize,
+    column: usize,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Cursor { offset: 0, line: 1, line_start: 0, column: 1 }
+    }
+}
+
+impl Cursor {
+    fn locate(&mut self, text: &str, fault: Fault) -> Problem {
+        let passed = text.get(self.offset..fault.span.start).unwrap_or_default();
+        if let Some(newline) = passed.rfind('\n') {
+            self.line += passed.matches('\n').count();
+            self.line_start = self.offset + newline + 1;
+            self.column = 1;
+        }
+        self.column +=
+            text.get(self.offset.max(self.line_start)..fault.span.start).map_or(0, |t| t.chars().count());
+        self.offset = fault.span.start;
+        let source = self.source(text, &fault.span);
+        let Fault { severity, message, hint, .. } = fault;
+        Problem { severity, line: self.line, column: self.column, message, hint, source }
+    }
+
+    /// The line of this span, and the part of the span that is in it.
+    fn source(&self, text: &str, span: &Range<usize>) -> Option<(String, Range<usize>)> {
+        let rest = text.get(self.line_start..)?;
+        let line = rest.split(['\n', '\r']).next()?;
+        let within = |offset: usize| line.len().min(offset.saturating_sub(self.line_start));
+        let part = within(span.start)..within(span.end);
+        (line.len() <= SHOWN_LINE && line.get(part.clone()).is_some()).then(|| (line.to_owned(), part))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use seqgen::sequence::Sequence;
 
+use super::command::Command;
 use crate::flags::FlagRule;
 
 /// A whole configuration.
@@ -19,13 +20,13 @@ pub struct Config {
 }
 
 /// What concerns the daemon as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Options {
     /// Whether to log to syslog.
     pub use_syslog: bool,
     /// The file to append log lines to.
     pub log_file: Option<PathBuf>,
-    /// The file for the daemon's process id.
+    /// Where the daemon in the background keeps its process id; `None` where the file does not say.
     pub pid_file: Option<PathBuf>,
     /// The interfaces to listen on; `None` where the file does not say.
     pub interfaces: Option<Vec<String>>,
@@ -93,17 +94,5 @@ impl<T> PerFamily<T> {
             IpAddr::V4(_) => &self.v4,
             IpAddr::V6(_) => &self.v6,
         }
-    }
-}
-
-/// A command for `/bin/sh -c`, in which `%IP%` stands for the knocker's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command(pub String);
-
-impl Command {
-    /// The command for this knocker.  An address is made of digits, letters, dots and colons, so nothing that a
-    /// stranger controls can break out of the shell's quoting.
-    pub fn render(&self, address: IpAddr) -> String {
-        self.0.replace("%IP%", &address.to_string())
     }
 }

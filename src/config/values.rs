@@ -1,73 +1,160 @@
-//! The values of directives: spans of time, flags, lists.
+//! The values of directives: spans of time, flags, sequences, lists.  The spans of faults count from the start of
+//! the text that was read.
 
-use std::ops::Range;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::report::Problem;
+use seqgen::sequence::{MAX_STEPS, Protocol, Sequence, SequenceError, SequenceErrorKind, Step};
+
+use super::blank::trim;
+use super::excerpt::excerpt;
+use super::fault::Fault;
+use super::lookalike;
+use super::raw::{Form, Text};
 use crate::flags::{FlagRule, TcpFlags};
 
 /// The longest span of time that a directive takes: ten years.
 const LONGEST: u64 = 10 * 366 * 86_400;
 
+/// The most lines of a pad that may be armed at once.
+const MAX_WINDOW: u16 = 1000;
+
 /// A span of time: plain numbers are seconds, `s`, `m` and `h` say it outright.
-pub(super) fn span_of_time(text: &str, at: Range<usize>) -> Result<Duration, Problem> {
+pub(super) fn span_of_time(text: &str) -> Result<Duration, Fault> {
     let wrong = |message: String| {
-        Err(Problem::error(at.clone(), message)
-            .hint("write seconds as 10 or 10s, minutes as 10m, hours as 2h"))
+        let usual = || "write seconds as 10 or 10s, minutes as 10m, hours as 2h".to_owned();
+        Err(Fault::error(0..text.len(), message).hint(placeholder_hint(text).unwrap_or_else(usual)))
     };
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((end, _)) => text.split_at(end),
         None => (text, ""),
     };
-    let seconds_each = match unit.trim().to_ascii_lowercase().as_str() {
+    let seconds_each = match trim(unit).1.to_ascii_lowercase().as_str() {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
-        _ => return wrong(format!("`{}` is no span of time", text.escape_debug())),
+        _ => return wrong(format!("`{}` is no span of time", excerpt(text))),
     };
     if digits.is_empty() {
-        return wrong(format!("`{}` is no span of time", text.escape_debug()));
+        return wrong(format!("`{}` is no span of time", excerpt(text)));
     }
     match digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds_each)) {
         Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
-        _ => wrong(format!("{text} is longer than ten years")),
+        _ => wrong(format!("`{}` is longer than ten years", excerpt(text))),
     }
 }
 
-/// TCP flags joined by commas, `!` before those that must be clear; `any` takes every packet.
-pub(super) fn tcp_flags(text: &str, at: Range<usize>) -> Result<FlagRule, Problem> {
-    if text.eq_ignore_ascii_case("any") {
+/// How long a sequence may take.
+pub(super) fn seq_timeout(text: &str) -> Result<Duration, Fault> {
+    let span = span_of_time(text)?;
+    if span.is_zero() {
+        return Err(Fault::error(0..text.len(), "no sequence can be completed in 0 seconds"));
+    }
+    Ok(span)
+}
+
+/// How many lines of a pad are armed at once.
+pub(super) fn window(text: &str) -> Result<NonZeroU16, Fault> {
+    let number = text.parse::<NonZeroU16>().ok().filter(|n| n.get() <= MAX_WINDOW);
+    number.ok_or_else(|| {
+        let message = format!("`{}` is no window (1-{MAX_WINDOW})", excerpt(text));
+        Fault::error(0..text.len(), message).hint("how many unstruck lines of the pad are armed at once")
+    })
+}
+
+/// An element of a list, and where it stands.
+pub(super) struct Word<'a> {
+    pub(super) value: &'a str,
+    text: &'a Text,
+    offset: usize,
+}
+
+impl<'a> Word<'a> {
+    /// An element that is a text by itself.
+    pub(super) fn whole(text: &'a Text) -> Word<'a> {
+        let (offset, value) = trim(&text.value);
+        Word { value, text, offset }
+    }
+
+    /// Whether there is something, or at least a pair of quotes.
+    pub(super) fn is_written(&self) -> bool {
+        !self.value.is_empty() || self.text.form != Form::Bare
+    }
+
+    /// An error whose span counts from the start of the word.
+    fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> Fault {
+        self.text.blame(Fault::error(span.start + self.offset..span.end + self.offset, message))
+    }
+
+    /// An error of the word as a whole.
+    pub(super) fn wrong(&self, message: impl Into<String>) -> Fault {
+        self.error(0..self.value.len(), message)
+    }
+}
+
+/// The elements of a list joined by commas; `part` is the beginning of the text that holds them.
+pub(super) fn split_list<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    for word in part.split(',') {
+        let (blanks, value) = trim(word);
+        words.push(Word { value, text, offset: start + blanks });
+        start += word.len() + 1;
+    }
+    words
+}
+
+/// Ports in order, TCP where no protocol is named.
+pub(super) fn sequence(words: &[Word<'_>]) -> Result<Sequence, Fault> {
+    let blame = |word: &Word<'_>, error: &SequenceError| {
+        let hint = lookalike::hint(word.value).or_else(|| match error.kind {
+            SequenceErrorKind::NotAPort(_) => word.value.get(error.span.clone()).and_then(placeholder_hint),
+            _ => None,
+        });
+        word.error(error.span.clone(), error.to_string()).maybe_hint(hint)
+    };
+    let step = |word: &Word<'_>| Step::parse(word.value, Protocol::Tcp).map_err(|error| blame(word, &error));
+    let steps = words.iter().take(MAX_STEPS).map(step).collect::<Result<Vec<_>, _>>()?;
+    if let Some(word) = words.get(MAX_STEPS) {
+        let error = SequenceError { span: 0..word.value.len(), kind: SequenceErrorKind::TooLong };
+        return Err(blame(word, &error));
+    }
+    Sequence::new(steps).ok_or_else(|| Fault::error(0..0, SequenceErrorKind::MissingPort.to_string()))
+}
+
+/// What to say of a word in place of a number.
+fn placeholder_hint(text: &str) -> Option<String> {
+    let placeholder = text.contains(['$', '{', '_']) || text.bytes().all(|byte| byte.is_ascii_uppercase());
+    let hint = "a placeholder must be filled in before the file is used; a number belongs here";
+    (placeholder && !text.is_empty()).then(|| hint.to_owned())
+}
+
+/// TCP flags, `!` before those that must be clear; `any` takes every packet.
+pub(super) fn tcp_flags(words: &[Word<'_>]) -> Result<FlagRule, Fault> {
+    if let [word] = words
+        && word.value.eq_ignore_ascii_case("any")
+    {
         return Ok(FlagRule::ANY);
     }
     let (mut set, mut clear) = (TcpFlags::default(), TcpFlags::default());
-    for word in split_list(text, at.start) {
+    let mut rule = FlagRule::ANY;
+    for word in words {
         let (list, name) = match word.value.strip_prefix('!') {
-            Some(name) => (&mut clear, name.trim_start()),
+            Some(name) => (&mut clear, trim(name).1),
             None => (&mut set, word.value),
         };
         let Some((_, flag)) = TcpFlags::NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
         else {
-            let message = format!("unknown TCP flag `{}`", name.escape_debug());
-            return Err(Problem::error(word.span, message).hint(
-                "fin, syn, rst, psh, ack and urg, each with a `!` before it if it must be clear; or any",
-            ));
+            let usual =
+                "fin, syn, rst, psh, ack and urg, each with a `!` before it if it must be clear; or any";
+            let hint = lookalike::hint(name).unwrap_or_else(|| usual.to_owned());
+            return Err(word.wrong(format!("unknown TCP flag `{}`", excerpt(name))).hint(hint));
         };
         *list = list.with(*flag);
+        rule = FlagRule::new(set, clear).ok_or_else(|| {
+            let message = format!("`{}` cannot be both set and clear", name.to_ascii_lowercase());
+            word.wrong(message).hint("no packet could ever be a hit")
+        })?;
     }
-    FlagRule::new(set, clear).ok_or_else(|| {
-        Problem::error(at, "a flag cannot be both set and clear").hint("no packet could ever be a hit")
-    })
-}
-
-/// The words of a list joined by commas, without the blanks around them; `offset` is where the text begins.
-pub(super) fn split_list(text: &str, offset: usize) -> Vec<super::raw::Spanned<&str>> {
-    let mut words = Vec::new();
-    let mut start = 0;
-    for part in text.split(',') {
-        let value = part.trim();
-        let from = offset + start + part.len() - part.trim_start().len();
-        words.push(super::raw::Spanned { value, span: from..from + value.len() });
-        start += part.len() + 1;
-    }
-    words
+    Ok(rule)
 }

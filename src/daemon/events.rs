@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
 use log::error;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -13,6 +14,9 @@ use super::names::Names;
 use crate::capture::{Control, OrderSender, Watch};
 use crate::message::{Order, Report};
 use crate::open::{CommandEnd, Ended, Job, Mode, Outside, run};
+
+/// How long a command may run before it is ended with its process group.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One thing that has happened.
 #[derive(Debug)]
@@ -45,14 +49,24 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
 
 /// Runs the capture side in a thread of its own.
 pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()> {
+    let end = SayAtEnd(events.clone());
     thread::Builder::new().name("capture".to_owned()).spawn(move || {
+        let _end = end;
         watch.run(|report| {
             // Fails only when the main thread has gone, and the process with it.
             let _ = events.send(Event::Report(report));
         });
-        let _ = events.send(Event::WatchEnded);
     })?;
     Ok(())
+}
+
+/// Says that the capture side has ended, however it ends: nobody is served by a daemon that lives and is deaf.
+struct SayAtEnd(Sender<Event>);
+
+impl Drop for SayAtEnd {
+    fn drop(&mut self) {
+        let _ = self.0.send(Event::WatchEnded);
+    }
 }
 
 /// What the executor reaches: the capture side, and threads that run commands.
@@ -78,7 +92,7 @@ impl Outside for Threads {
             return;
         }
         let started = thread::Builder::new().name("command".to_owned()).spawn(move || {
-            run(&job, |end| {
+            run(&job, COMMAND_TIMEOUT, |end| {
                 let _ = events.send(Event::CommandEnded(end));
             });
         });
@@ -92,5 +106,22 @@ impl Outside for Threads {
 
     fn describe(&mut self, source: IpAddr) -> String {
         self.names.as_ref().map_or_else(|| source.to_string(), |names| names.describe(source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_thread_that_panics_says_that_it_has_ended() {
+        let (events, happened) = mpsc::channel();
+        let end = SayAtEnd(events);
+        let ended = thread::spawn(move || {
+            let _end = end;
+            panic!("as a bug would");
+        });
+        assert!(matches!(happened.recv(), Ok(Event::WatchEnded)));
+        assert!(ended.join().is_err());
     }
 }

@@ -3,37 +3,28 @@
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
+#[cfg(target_os = "linux")]
 use crate::capture::OpenError;
-use crate::config::Report;
+use crate::config::{LoadError, Report};
 use crate::logging::LogError;
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The configuration cannot be read.
-    #[error("the configuration {} cannot be read: {error}", .path.display())]
-    Unreadable {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The configuration has errors.
-    #[error("the configuration {} is refused", .path.display())]
-    Refused {
-        /// Its path.
-        path: PathBuf,
-        /// Every error, and the warnings.
-        report: Report,
-    },
+    /// The configuration cannot be read, or has errors.
+    #[error(transparent)]
+    Config(#[from] LoadError),
     /// An interface cannot be captured from.
+    #[cfg(target_os = "linux")]
     #[error(transparent)]
     Capture(#[from] OpenError),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The pidfile cannot be written.
+    #[cfg(target_os = "linux")]
     #[error(transparent)]
     PidFile(#[from] PidFileError),
     /// The operating system refuses something else.
@@ -44,6 +35,10 @@ pub enum Failure {
         /// What it said.
         error: io::Error,
     },
+    /// Only savefiles can be read here.
+    #[cfg(not(target_os = "linux"))]
+    #[error("live packets are captured on Linux only; --read and --check work here too")]
+    NotLinux,
     /// A savefile cannot be read.
     #[error("the savefile {} {problem}", .path.display())]
     Savefile {
@@ -53,9 +48,11 @@ pub enum Failure {
         problem: String,
     },
     /// Capturing has ended by itself.
+    #[cfg(target_os = "linux")]
     #[error("no interface is left to listen on")]
     CaptureEnded,
     /// The process that was to stay in the background has ended, and said why.
+    #[cfg(target_os = "linux")]
     #[error("the daemon did not start")]
     Detached {
         /// Its exit code.
@@ -67,9 +64,18 @@ impl Failure {
     /// The exit code, as knockd(8) lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Unreadable { .. } | Failure::Refused { .. } => 3,
+            Failure::Config(_) => 3,
+            #[cfg(target_os = "linux")]
             Failure::Detached { code } => *code,
             _ => 1,
+        }
+    }
+
+    /// The report on a configuration that has errors.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Failure::Config(LoadError::Refused { report, .. }) => Some(report),
+            _ => None,
         }
     }
 

@@ -124,8 +124,9 @@ impl Life {
         match self.try_reload() {
             Ok(config) => self.executor.adopt(config, self.clock.now()),
             Err(failure) => {
-                if let Failure::Refused { report, .. } = &failure {
+                if let Some(report) = failure.report() {
                     report.problems().iter().for_each(|problem| error!("{}", report.line(problem)));
+                    report.summary().iter().for_each(|summary| error!("{summary}"));
                 }
                 error!("{failure}; the daemon goes on as before");
             }

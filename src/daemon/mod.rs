@@ -2,17 +2,23 @@
 
 mod args;
 mod check;
+#[cfg(target_os = "linux")]
 mod detach;
+#[cfg(target_os = "linux")]
 mod events;
 mod failure;
+#[cfg(target_os = "linux")]
 mod life;
+#[cfg(target_os = "linux")]
 mod names;
+#[cfg(target_os = "linux")]
 mod pidfile;
 mod read;
 mod setup;
 
 pub use args::Args;
 pub use failure::Failure;
+#[cfg(target_os = "linux")]
 pub use pidfile::PidFileError;
 
 /// Does what the command line asks for, until it is done or the daemon is told to end.
@@ -20,7 +26,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.read {
         _ if args.check => check::check(args),
         Some(path) => read::read(args, path),
+        #[cfg(target_os = "linux")]
         None if args.daemon && !args.detached => life::detached(),
+        #[cfg(target_os = "linux")]
         None => life::live(args),
+        #[cfg(not(target_os = "linux"))]
+        None => Err(Failure::NotLinux),
     }
 }

@@ -78,10 +78,12 @@ impl PidFile {
     }
 }
 
-/// Whether this process is a knockd 0.8, which holds no lock on its pidfile.
+/// Whether this process is a living knockd 0.8, which holds no lock on its pidfile.
 fn is_classic(pid: u32) -> bool {
-    pid != std::process::id()
-        && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "knockd")
+    // "PID (NAME) STATE …", see proc_pid_stat(5); a process that has ended but was not reaped is in state Z.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let living = stat.split_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']));
+    pid != std::process::id() && living && stat.contains("(knockd) ")
 }
 
 impl Drop for PidFile {

@@ -134,11 +134,11 @@ impl Playback {
 
     /// Lets everything that is still due after the last packet happen.
     fn finish(&mut self) {
+        info!("end of the savefile");
         while let Some(due) = self.next_deadline() {
             self.set_time(due);
             self.do_what_is_due();
         }
-        info!("end of the savefile");
     }
 
     fn next_deadline(&self) -> Option<Moment> {

@@ -6,15 +6,19 @@ use log::warn;
 
 use super::args::Args;
 use super::failure::Failure;
+#[cfg(target_os = "linux")]
 use crate::capture::{Feed, OpenError, local_addresses};
 use crate::config::{self, Config, Report};
+#[cfg(target_os = "linux")]
 use crate::logging::Destinations;
 use crate::message::Families;
+#[cfg(target_os = "linux")]
 use crate::track::Here;
 
 /// The interface of a configuration that names none, as with knockd 0.8.
 const DEFAULT_INTERFACE: &str = "eth0";
 
+#[cfg(target_os = "linux")]
 /// The pidfile of a configuration that names none.
 const DEFAULT_PIDFILE: &str = "/run/knockd.pid";
 
@@ -33,6 +37,7 @@ impl Setup {
         Ok(Setup { args: args.clone(), base })
     }
 
+    #[cfg(target_os = "linux")]
     pub(super) fn args(&self) -> &Args {
         &self.args
     }
@@ -43,15 +48,11 @@ impl Setup {
 
     /// Reads the configuration; its paths come out absolute.
     pub(super) fn read_config(&self) -> Result<(Config, Report), Failure> {
-        let path = &self.args.config;
-        let bytes = std::fs::read(self.base.join(path))
-            .map_err(|error| Failure::Unreadable { path: path.clone(), error })?;
-        match config::parse(&path.display().to_string(), &bytes) {
-            (Some(config), report) => Ok((config.with_paths_from(&self.base), report)),
-            (None, report) => Err(Failure::Refused { path: path.clone(), report }),
-        }
+        let (config, report) = config::load(&self.base.join(&self.args.config))?;
+        Ok((config.with_paths_from(&self.base), report))
     }
 
+    #[cfg(target_os = "linux")]
     pub(super) fn destinations(&self, config: &Config) -> Destinations {
         let file = self.args.logfile.as_ref().map(|path| self.base.join(path));
         let file = file.or_else(|| config.options.log_file.clone());
@@ -73,6 +74,7 @@ impl Setup {
         }
     }
 
+    #[cfg(target_os = "linux")]
     /// Where the process id goes: for a daemon always somewhere, in the foreground only where `-p` asks for it.
     pub(super) fn pidfile(&self, config: &Config) -> Option<PathBuf> {
         let asked = self.args.pidfile.as_ref().map(|path| self.base.join(path));
@@ -80,12 +82,14 @@ impl Setup {
         asked.or_else(|| self.args.daemon.then(configured))
     }
 
+    #[cfg(target_os = "linux")]
     /// Opens every interface.
     pub(super) fn open_feeds(&self, names: &[String]) -> Result<Vec<Feed>, OpenError> {
         names.iter().map(|name| Feed::open(name, self.families())).collect()
     }
 }
 
+#[cfg(target_os = "linux")]
 /// The host's addresses now.
 pub(super) fn here() -> Result<Here, Failure> {
     let addresses = local_addresses().map_err(Failure::system("the host's addresses cannot be read"))?;

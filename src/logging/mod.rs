@@ -5,6 +5,7 @@
 
 mod syslog;
 
+use std::fmt::Arguments;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -123,24 +124,29 @@ impl Log for Logger {
         let line = one_line(record.level(), &record.args().to_string());
         let mut sinks = self.sinks();
         if let Some(time) = &sinks.pretended {
-            let _ = writeln!(io::stdout(), "[{}] {line}", time.strftime(TIME));
+            let _ = write_whole(&mut io::stdout(), format_args!("[{}] {line}", time.strftime(TIME)));
             return;
         }
         // A log that cannot be written is no reason to keep anybody out, so failures are passed over here.
         if let Some(file) = &mut sinks.file {
-            let _ = writeln!(file, "[{}] {line}", Zoned::now().strftime(TIME));
+            let _ = write_whole(file, format_args!("[{}] {line}", Zoned::now().strftime(TIME)));
         }
-        match sinks.terminal {
-            Terminal::Silent => {}
-            Terminal::Stdout => drop(writeln!(io::stdout(), "{line}")),
-            Terminal::Stderr => drop(writeln!(io::stderr(), "{line}")),
-        }
+        let _ = match sinks.terminal {
+            Terminal::Silent => Ok(()),
+            Terminal::Stdout => write_whole(&mut io::stdout(), format_args!("{line}")),
+            Terminal::Stderr => write_whole(&mut io::stderr(), format_args!("{line}")),
+        };
         if let Some(syslog) = &mut sinks.syslog {
             syslog.send(record.level(), line);
         }
     }
 
     fn flush(&self) {}
+}
+
+/// Writes a line in one call, so that it is not torn by what others write to the same file.
+fn write_whole(to: &mut impl Write, line: Arguments<'_>) -> io::Result<()> {
+    to.write_all(format!("{line}\n").as_bytes())
 }
 
 /// The message on one line, with its level where that is not the usual one.
@@ -176,6 +182,23 @@ mod tests {
             line,
             "warning: x\\n[2026-11-22 08:34:05] 192.0.2.9: door: OPEN SESAME\\u{1b}[2J\\u{202e}"
         );
+    }
+
+    #[test]
+    fn a_line_is_written_in_one_call() {
+        struct Calls(Vec<Vec<u8>>);
+        impl Write for Calls {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.push(bytes.to_vec());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut calls = Calls(Vec::new());
+        write_whole(&mut calls, format_args!("[{}] {}", "then", "what")).unwrap();
+        assert_eq!(calls.0, [b"[then] what\n"]);
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! Running one command: its own process group, a clean environment, its complaints caught, its end awaited.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::lease::LeaseKey;
-
-/// How long a command may run before it is ended with its process group.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+use super::job::{CommandEnd, Ended, Job};
+use crate::config::Command;
 
 /// How much of a command's standard error is kept for the log.
 const KEPT_OUTPUT: usize = 2048;
@@ -21,80 +21,47 @@ const KEPT_OUTPUT: usize = 2048;
 /// Where commands look for programs: nothing of the daemon's own environment reaches them.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Which of a door's commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The one that opens.
-    Start,
-    /// The one that closes.
-    Stop,
-}
-
-/// One command to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// For which door and address.
-    pub key: LeaseKey,
-    /// Whether it opens or closes.
-    pub phase: Phase,
-    /// The text for `/bin/sh -c`.
-    pub command: String,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub struct CommandEnd {
-    /// The job that has ended.
-    pub key: LeaseKey,
-    /// Its exit, or why there is none.
-    pub outcome: io::Result<Ended>,
-    /// The beginning of what it wrote to standard error.
-    pub complaint: String,
-}
-
-/// The ways in which a command that was started can end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It ended by itself, with this exit code.
-    Exit(i32),
-    /// A signal ended it.
-    Signal(i32),
-    /// It ran for too long and was killed.
-    TimedOut,
-}
-
-/// Runs the job to its end; blocks for that long.
+/// Runs the job to its end; blocks for that long.  After `limit` it is ended with its process group.
 ///
 /// `after_end` is called as soon as the command itself has ended.  What it has left running in the background may
 /// go on writing to its standard error, which is read and thrown away until the last writer has gone, so that
 /// nothing of it dies of a closed pipe.
-pub fn run(job: &Job, after_end: impl FnOnce(CommandEnd)) {
+pub fn run(job: &Job, limit: Duration, after_end: impl FnOnce(CommandEnd)) {
     let key = job.key.clone();
-    let mut child = match spawn(job) {
-        Ok(child) => child,
+    let (mut child, mut stderr) = match spawn(job) {
+        Ok(spawned) => spawned,
         Err(error) => {
             after_end(CommandEnd { key, outcome: Err(error), complaint: String::new() });
             return;
         }
     };
-    let mut stderr = child.stderr.take();
     let mut kept = Vec::new();
-    let outcome = supervise(&mut child, stderr.as_mut(), &mut kept);
+    let outcome = supervise(&mut child, &mut stderr, limit, &mut kept);
     let complaint = String::from_utf8_lossy(&kept).trim_end().to_owned();
     after_end(CommandEnd { key, outcome, complaint });
-    if let Some(mut stderr) = stderr {
-        let _ = io::copy(&mut stderr, &mut io::sink());
-    }
+    let _ = io::copy(&mut stderr, &mut io::sink());
 }
 
-fn spawn(job: &Job) -> io::Result<Child> {
+/// Starts the job; what it writes to standard error can be read from the pipe.
+fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
     let family = match job.key.source {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
     };
-    Command::new("/bin/sh")
-        .arg("-c")
-        .arg(&job.command)
+    let mut command = match &job.command {
+        Command::Shell(text) => {
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.arg("-c").arg(text);
+            shell
+        }
+        Command::Argv(argv) => {
+            let mut program = std::process::Command::new(argv.program());
+            program.args(argv.arguments());
+            program
+        }
+    };
+    let child = command
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .env("KNOCK_IP", job.key.source.to_string())
@@ -104,19 +71,30 @@ fn spawn(job: &Job) -> io::Result<Child> {
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
+        .stderr(lasting(&writer)?)
+        .spawn()?;
+    Ok((child, reader))
+}
+
+/// The writing end of a pipe for a command that may outlive us.
+///
+/// A stop command that is still running when the daemon ends must not die of its next complaint, half-way through
+/// closing a door.  Opened for reading as well, the pipe never lacks a reader.
+fn lasting(writer: &PipeWriter) -> io::Result<File> {
+    File::options().read(true).write(true).open(format!("/proc/self/fd/{}", writer.as_raw_fd()))
 }
 
 /// Waits for the child's end, keeping the beginning of what it writes meanwhile.
 fn supervise(
     child: &mut Child,
-    mut stderr: Option<&mut impl ReadFd>,
+    stderr: &mut PipeReader,
+    limit: Duration,
     kept: &mut Vec<u8>,
 ) -> io::Result<Ended> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    let deadline = Instant::now() + limit;
+    let mut open = true;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -126,7 +104,9 @@ fn supervise(
         }
         let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
-        fds.extend(stderr.as_ref().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
+        if open {
+            fds.push(PollFd::new(stderr, PollFlags::IN));
+        }
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -134,19 +114,14 @@ fn supervise(
         let exited = !fds[0].revents().is_empty();
         let readable = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
         drop(fds);
-        if readable && !stderr.as_mut().is_some_and(|pipe| keep(*pipe, kept)) {
-            stderr = None;
+        if readable {
+            open = keep(stderr, kept);
         }
         if exited {
             return Ok(ended(child.wait()?));
         }
     }
 }
-
-/// A stream that can be read and polled.
-trait ReadFd: Read + std::os::fd::AsFd {}
-
-impl<T: Read + std::os::fd::AsFd> ReadFd for T {}
 
 /// Reads once, and keeps what there is room for; whether there may be more.
 fn keep(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
@@ -172,13 +147,48 @@ fn ended(status: ExitStatus) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Argv;
+    use crate::open::{LeaseKey, Phase};
 
-    fn end_of(command: &str) -> CommandEnd {
+    fn end_of(text: &str) -> CommandEnd {
+        end_of_command(Command::Shell(text.to_owned()))
+    }
+
+    fn end_of_words(words: &[&str]) -> CommandEnd {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        end_of_command(Command::Argv(Argv::new(words).unwrap()))
+    }
+
+    fn end_of_command(command: Command) -> CommandEnd {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
-        let job = Job { key, phase: Phase::Start, command: command.to_owned() };
+        let job = Job { key, phase: Phase::Start, command };
         let mut end = None;
-        run(&job, |e| end = Some(e));
+        run(&job, LONG, |e| end = Some(e));
         end.unwrap()
+    }
+
+    /// Longer than any command here takes on a busy machine.
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_command_that_runs_for_too_long_is_killed_with_its_group() {
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = Command::Shell("sleep 600 & echo $! >&2; sleep 600".to_owned());
+        let mut end = None;
+        run(&Job { key, phase: Phase::Start, command }, Duration::from_millis(500), |e| end = Some(e));
+        let end = end.unwrap();
+        assert_eq!(end.outcome.unwrap(), Ended::TimedOut);
+        let background = Pid::from_raw(end.complaint.parse().unwrap()).unwrap();
+        // Whoever adopts it reaps it, sooner or later.
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{background}/stat")).unwrap_or_default();
+            !stat.contains(" (sleep) S")
+        };
+        let deadline = Instant::now() + LONG;
+        while !gone() {
+            assert!(Instant::now() < deadline, "the background process lives on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -186,6 +196,30 @@ mod tests {
         assert_eq!(end_of("true").outcome.unwrap(), Ended::Exit(0));
         assert_eq!(end_of("exit 3").outcome.unwrap(), Ended::Exit(3));
         assert_eq!(end_of("kill -9 $$").outcome.unwrap(), Ended::Signal(9));
+    }
+
+    #[test]
+    fn words_run_without_a_shell() {
+        let said = end_of_words(&[
+            "/usr/bin/env",
+            "sh",
+            "-c",
+            r#"printf '%s|' "$@" >&2"#,
+            "sh",
+            "a b",
+            "$(id)",
+            ";",
+            "",
+        ]);
+        assert_eq!(said.complaint, "a b|$(id)|;||");
+        assert_eq!(said.outcome.unwrap(), Ended::Exit(0));
+    }
+
+    #[test]
+    fn a_program_without_a_path_is_looked_up_in_the_search_path() {
+        assert_eq!(end_of_words(&["true"]).outcome.unwrap(), Ended::Exit(0));
+        let missing = end_of_words(&["no-such-program-7"]).outcome.unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
@@ -207,14 +241,27 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_outlives_its_reader_may_go_on_complaining() {
+        let (release, hold) = std::io::pipe().unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
+        let (mut child, stderr) =
+            spawn(&Job { key, phase: Phase::Stop, command: Command::Shell(command) }).unwrap();
+        drop(stderr);
+        drop(hold);
+        assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
+    }
+
+    #[test]
     fn a_background_process_does_not_hold_up_the_end() {
         let (sender, ends) = std::sync::mpsc::channel();
         let (release, hold) = std::io::pipe().unwrap();
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
-        let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&release));
-        let command = format!("cat {path} >/dev/null & echo started >&2");
+        let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
+        let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
         let job = Job { key, phase: Phase::Start, command };
-        let runner = std::thread::spawn(move || run(&job, |end| sender.send(end).unwrap()));
+        let runner = std::thread::spawn(move || run(&job, LONG, |end| sender.send(end).unwrap()));
         let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(end.complaint, "started");
         drop(hold);

@@ -12,10 +12,10 @@ use log::{debug, info, warn};
 use seqgen::pad::{PadErrorKind, SETTLED};
 use seqgen::sequence::{Protocol, Sequence};
 
-use super::command::{CommandEnd, Ended, Job};
+use super::job::{CommandEnd, Ended, Job};
 use super::lease::{Effect, LeaseKey, Leases, Opening};
 use super::pads::{Pad, Use};
-use crate::config::{Config, Door, Trigger};
+use crate::config::{Config, Door, PadSource, Trigger};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
@@ -55,6 +55,8 @@ pub struct Executor<O> {
     outside: O,
     mode: Mode,
     doors: Vec<DoorState>,
+    /// The pads of doors that went away, with their doors' names: what was used of them stays used.
+    retired: Vec<(Arc<str>, Box<Pad>)>,
     slots: HashMap<SlotId, usize>,
     counter: SlotCounter,
     traffic: Traffic,
@@ -90,6 +92,7 @@ impl<O: Outside> Executor<O> {
             outside,
             mode,
             doors: Vec::new(),
+            retired: Vec::new(),
             slots: HashMap::new(),
             counter: SlotCounter::default(),
             traffic: Traffic::default(),
@@ -104,21 +107,22 @@ impl<O: Outside> Executor<O> {
     /// Open doors stay open until their time is up, used lines stay used, and attempts at sequences that are in
     /// both go on.
     pub fn adopt(&mut self, config: Config, now: Moment) {
-        let mut before: HashMap<Arc<str>, Opener> =
-            std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
+        let mut before: HashMap<Arc<str>, (SlotId, Sequence)> = HashMap::new();
+        for state in std::mem::take(&mut self.doors) {
+            match state.opener {
+                Opener::Static(slot, sequence) => drop(before.insert(state.label, (slot, sequence))),
+                Opener::Pad(pad) => self.retired.push((state.label, pad)),
+            }
+        }
         let mut labels = HashSet::new();
         for door in config.doors {
             let label = unique_label(&door.name, &mut labels);
-            let opener = match (&door.trigger, before.remove(&label)) {
-                (Trigger::Static(sequence), Some(Opener::Static(slot, same))) if *sequence == same => {
-                    Opener::Static(slot, same)
-                }
-                (Trigger::Static(sequence), _) => Opener::Static(self.counter.take(), sequence.clone()),
-                (Trigger::OneTime(source), Some(Opener::Pad(mut pad))) if pad.path() == source.path => {
-                    pad.reconfigure(source.clone());
-                    Opener::Pad(pad)
-                }
-                (Trigger::OneTime(source), _) => Opener::Pad(Box::new(Pad::new(source.clone()))),
+            let opener = match &door.trigger {
+                Trigger::Static(sequence) => match before.remove(&label) {
+                    Some((slot, same)) if *sequence == same => Opener::Static(slot, same),
+                    _ => Opener::Static(self.counter.take(), sequence.clone()),
+                },
+                Trigger::OneTime(source) => Opener::Pad(self.pad(source, &label)),
             };
             self.doors.push(DoorState { door, label, opener });
         }
@@ -130,6 +134,22 @@ impl<O: Outside> Executor<O> {
         let plan = self.plan();
         self.slots = plan.slots.iter().map(|slot| (slot.id, slot.door)).collect();
         self.outside.order(Order::Adopt(plan));
+    }
+
+    /// The pad at this path, as it was known before if it was, for the door with this label.
+    ///
+    /// Neither another name for the door nor another path makes a used line usable: what is spent stays with both.
+    fn pad(&mut self, source: &PadSource, label: &Arc<str>) -> Box<Pad> {
+        let known = self.retired.iter().position(|(_, pad)| pad.path() == source.path);
+        let mut pad = match known {
+            Some(index) => self.retired.swap_remove(index).1,
+            None => Box::new(Pad::new(source.clone())),
+        };
+        pad.reconfigure(source.clone());
+        for (_, other) in self.retired.iter().filter(|(owner, _)| owner == label) {
+            pad.inherit(other);
+        }
+        pad
     }
 
     /// Acts on what the capture side has seen.

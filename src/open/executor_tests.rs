@@ -87,7 +87,7 @@ impl Lab {
 
     /// The commands that were run since the last call.
     fn commands(&self) -> Vec<String> {
-        self.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.command).collect()
+        self.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.command.to_string()).collect()
     }
 
     fn orders(&self) -> Vec<Order> {
@@ -110,7 +110,7 @@ fn the_line_is_struck_before_its_command_runs() {
     lab.complete(1);
     let jobs = lab.record.borrow_mut().jobs.drain(..).collect::<Vec<_>>();
     let [(job, pad_when_run)] = &jobs[..] else { panic!("{jobs:?}") };
-    assert_eq!(job.command, "open 192.0.2.2");
+    assert_eq!(job.command.to_string(), "open 192.0.2.2");
     assert_eq!(pad_when_run, "#1,2\n 3,4\n 5,6\n");
 }
 
@@ -271,6 +271,35 @@ fn a_reload_keeps_used_lines_used_and_slots_that_stay() {
 }
 
 #[test]
+fn a_reload_that_renames_the_door_or_the_path_revives_no_used_line() {
+    let renamed = ONE_TIME.replace("[ot]", "[renamed]");
+    let respelled = ONE_TIME.replace("PAD", "/../PAD");
+    let elsewhere = "[static]\nsequence = 9\ntcpflags = syn\ncommand = x\n";
+    for reloads in [&[renamed.as_str()][..], &[&respelled], &[elsewhere, ONE_TIME], &[elsewhere, &renamed]] {
+        let mut lab = Lab::new(ONE_TIME);
+        lab.complete(1);
+        fs::write(lab.path(), PAD).unwrap();
+        for text in reloads {
+            lab.adopt(text);
+        }
+        let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+        assert_eq!(armed, ["3,4", "5,6"], "{reloads:?}");
+    }
+}
+
+#[test]
+fn a_line_that_was_used_in_one_doors_pad_is_good_in_anothers() {
+    let mut lab = Lab::new(ONE_TIME);
+    let other = lab.directory.path().join("other");
+    fs::write(&other, PAD).unwrap();
+    lab.complete(1);
+    let door = ONE_TIME.replace("[ot]", "[other]").replace("PAD", other.to_str().unwrap());
+    lab.adopt(&format!("{ONE_TIME}{door}"));
+    let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(armed, ["3,4", "5,6", "1,2", "3,4"]);
+}
+
+#[test]
 fn a_reload_with_another_sequence_gives_another_slot() {
     let door = |sequence| format!("[d]\nsequence = {sequence}\ntcpflags = syn\ncommand = x\n");
     let mut lab = Lab::new(&door("1,2"));
@@ -369,10 +398,10 @@ fn a_reload_with_another_pad_reads_that_one() {
     let mut lab = Lab::new(ONE_TIME);
     lab.complete(1);
     let other = lab.directory.path().join("other");
-    fs::write(&other, PAD).unwrap();
+    fs::write(&other, " 1,2\n 7,8\n 9,10\n").unwrap();
     lab.adopt(&ONE_TIME.replace("PAD", &other.display().to_string()));
     let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
-    assert_eq!(armed, ["1,2", "3,4"]);
+    assert_eq!(armed, ["7,8", "9,10"], "what the door has used stays used");
 }
 
 #[test]

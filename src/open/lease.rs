@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::command::{Job, Phase};
+use super::job::{Job, Phase};
+use crate::config::Command;
 use crate::moment::Moment;
 
 /// How many openings of one door and address may wait while its commands run.
@@ -27,9 +28,9 @@ pub struct LeaseKey {
 pub(super) struct Opening {
     pub(super) key: LeaseKey,
     /// The command that opens, if there is one for the address's family.
-    pub(super) start: Option<String>,
+    pub(super) start: Option<Command>,
     /// When to close again after opening, and with what.
-    pub(super) stop: Option<(Duration, String)>,
+    pub(super) stop: Option<(Duration, Command)>,
 }
 
 /// What the executor has to do.
@@ -54,7 +55,7 @@ pub(super) struct Leases {
 struct Entry {
     running: bool,
     /// The stop command that is owed, and when.
-    open: Option<(Moment, String)>,
+    open: Option<(Moment, Command)>,
     waiting: VecDeque<Opening>,
 }
 
@@ -170,13 +171,14 @@ mod tests {
     }
 
     fn opening(source: &str) -> Opening {
-        let stop = Some((Duration::from_secs(10), "stop".to_owned()));
-        Opening { key: key(source), start: Some("start".to_owned()), stop }
+        let shell = |text: &str| Command::Shell(text.to_owned());
+        let stop = Some((Duration::from_secs(10), shell("stop")));
+        Opening { key: key(source), start: Some(shell("start")), stop }
     }
 
     fn words(effects: &[Effect]) -> Vec<String> {
         let word = |effect: &Effect| match effect {
-            Effect::Run(job) => job.command.clone(),
+            Effect::Run(job) => job.command.to_string(),
             Effect::TimedOut(_) => "timed out".to_owned(),
             Effect::Refused(_) => "refused".to_owned(),
         };

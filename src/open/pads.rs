@@ -90,6 +90,12 @@ impl Pad {
         self.rest = None;
     }
 
+    /// Takes every line that was used up of `other` for used up here as well.
+    pub(super) fn inherit(&mut self, other: &Pad) {
+        self.spent.extend(other.spent.iter().cloned());
+        self.armed.retain(|armed| !armed.line.live().is_some_and(|sequence| other.spent.contains(sequence)));
+    }
+
     /// The armed lines.
     pub(super) fn armed(&self) -> impl Iterator<Item = (SlotId, &Sequence)> {
         self.armed.iter().filter_map(|armed| Some((armed.slot, armed.line.live()?)))

@@ -13,10 +13,13 @@ pub enum Here {
 }
 
 impl Here {
-    /// Whether a packet to `destination` is for this host.
-    pub fn is_destination(&self, destination: IpAddr) -> bool {
+    /// Whether a packet to `destination`, which came in by the loopback interface or by another, is for this host.
+    /// No host takes one to a loopback address from a cable (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+    pub fn is_destination(&self, destination: IpAddr, by_loopback: bool) -> bool {
         match self {
-            Here::Addresses(ours) => ours.contains(&destination),
+            Here::Addresses(ours) => {
+                ours.contains(&destination) && (by_loopback || !destination.is_loopback())
+            }
             Here::Anywhere => !is_group(destination),
         }
     }
@@ -83,10 +86,10 @@ mod tests {
     fn destinations() {
         let ours = "192.0.2.1".parse().unwrap();
         let other = "192.0.2.9".parse().unwrap();
-        assert!(here().is_destination(ours) && !here().is_destination(other));
-        assert!(Here::Anywhere.is_destination(other));
+        assert!(here().is_destination(ours, false) && !here().is_destination(other, false));
+        assert!(Here::Anywhere.is_destination(other, false));
         for group in ["224.0.0.1", "ff02::1", "255.255.255.255"] {
-            assert!(!Here::Anywhere.is_destination(group.parse().unwrap()), "{group}");
+            assert!(!Here::Anywhere.is_destination(group.parse().unwrap(), false), "{group}");
         }
     }
 }

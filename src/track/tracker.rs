@@ -302,7 +302,7 @@ impl View {
     fn shows(&self, hit: &Hit, here: &Here) -> bool {
         let to_the_door = match self.target {
             Some(target) => target == hit.destination,
-            None => here.is_destination(hit.destination),
+            None => here.is_destination(hit.destination, hit.by_loopback),
         };
         let flags_fit = match hit.segment {
             Segment::Tcp { flags, .. } => self.flags.takes(flags),

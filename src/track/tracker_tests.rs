@@ -390,6 +390,17 @@ fn impossible_senders_open_nothing() {
 }
 
 #[test]
+fn a_loopback_destination_counts_on_the_loopback_interface_only() {
+    let ours = "127.0.0.1".parse().unwrap();
+    for by_loopback in [false, true] {
+        let mut lab = Lab::with(&["1"]);
+        lab.tracker.set_here(Here::Addresses([ours].into()));
+        let hit = Hit { destination: ours, by_loopback, ..lab.packet(ALICE, "1") };
+        assert_eq!(opened(&lab.send(&hit)).len(), usize::from(by_loopback));
+    }
+}
+
+#[test]
 fn ipv6_sources_knock_like_ipv4_ones() {
     let mut lab = Lab::with(&["1,2"]);
     lab.hit("2001:db8::2", "1");

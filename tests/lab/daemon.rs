@@ -24,48 +24,91 @@ const WATCHMANS_DOOR: &str = "
 ";
 const WATCHMANS_HITS: [Hit; 3] = [Hit::Tcp(61003), Hit::Tcp(61001), Hit::Tcp(61002)];
 
+/// How a daemon is to be started.
+#[derive(Clone)]
+pub(crate) struct Launch<'a> {
+    pub(crate) program: PathBuf,
+    /// Its files are called so, with various endings.
+    pub(crate) name: &'a str,
+    /// Further lines of `[options]`.
+    pub(crate) options: &'a str,
+    pub(crate) doors: &'a str,
+    pub(crate) args: &'a [&'a str],
+    /// Shell commands that go before, in a mount namespace that ends with the daemon.
+    pub(crate) before: &'a str,
+}
+
+impl<'a> Launch<'a> {
+    /// Our daemon, on eth0.
+    pub(crate) fn new(doors: &'a str) -> Self {
+        Self {
+            program: programs::knockd(),
+            name: "knockd",
+            options: "",
+            doors,
+            args: &["-i", "eth0", "-v"],
+            before: "",
+        }
+    }
+
+    /// Writes the configuration, and returns the command that runs the daemon on the server.
+    pub(crate) fn command(&self, lab: &Lab) -> Command {
+        let config = lab.path(&format!("{}.conf", self.name));
+        write_config(&config, &lab.path(&format!("{}.log", self.name)), self.options, self.doors);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{}\nexec \"$@\"", self.before)).arg("sh");
+        command.arg(&self.program).arg("-c").arg(config).args(self.args);
+        let mut command = lab.server.command(&command);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it, and returns when it listens.
+    pub(crate) fn start(&self, lab: &Lab) -> Daemon {
+        let log = lab.path(&format!("{}.log", self.name));
+        let already = read_if_there(&log).matches("listening on").count();
+        let output = format!("{}.out", self.name);
+        let file = File::create(lab.path(&output)).expect("a file for the daemon's output");
+        let child = self
+            .command(lab)
+            .stdout(file.try_clone().expect("a second handle"))
+            .stderr(file)
+            .spawn()
+            .expect("ip: install iproute2");
+        let config = lab.path(&format!("{}.conf", self.name));
+        let mut daemon = Daemon { child, config, log, options: self.options.to_owned() };
+        assert!(
+            wait_until(PATIENCE, || daemon.count("listening on") > already || !daemon.runs())
+                && daemon.runs(),
+            "the daemon did not start:\n{}\n{}",
+            lab.read(&output),
+            daemon.log()
+        );
+        daemon
+    }
+}
+
 pub(crate) struct Daemon {
     child: Child,
     config: PathBuf,
     log: PathBuf,
+    options: String,
 }
 
 impl Daemon {
     /// Starts our daemon on the server with these doors, and returns when it listens.
     pub(crate) fn start(lab: &Lab, doors: &str) -> Self {
-        Self::start_program(lab, &programs::knockd(), doors)
+        Launch::new(doors).start(lab)
     }
 
     /// The same for any program that takes knockd's arguments.
     pub(crate) fn start_program(lab: &Lab, program: &Path, doors: &str) -> Self {
-        let (config, log) = (lab.path("knockd.conf"), lab.path("knockd.log"));
-        write_config(&config, &log, doors);
-        let already = read_if_there(&log).matches("listening on eth0").count();
-        let output = File::create(lab.path("knockd.out")).expect("a file for the daemon's output");
-        let mut command = Command::new(program);
-        command.arg("-c").arg(&config).args(["-i", "eth0", "-v"]);
-        let child = lab
-            .server
-            .command(&command)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a second handle"))
-            .stderr(output)
-            .spawn()
-            .expect("ip: install iproute2");
-        let mut daemon = Self { child, config, log };
-        assert!(
-            wait_until(PATIENCE, || daemon.count("listening on eth0") > already || !daemon.runs())
-                && daemon.runs(),
-            "the daemon did not start:\n{}\n{}",
-            lab.read("knockd.out"),
-            daemon.log()
-        );
-        daemon
+        Launch { program: program.to_owned(), ..Launch::new(doors) }.start(lab)
     }
 
     /// Puts other doors into the configuration file, for the next reload.
     pub(crate) fn rewrite(&self, doors: &str) {
-        write_config(&self.config, &self.log, doors);
+        write_config(&self.config, &self.log, &self.options, doors);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -149,9 +192,10 @@ impl Drop for Daemon {
     }
 }
 
-fn write_config(path: &Path, log: &Path, doors: &str) {
+fn write_config(path: &Path, log: &Path, options: &str, doors: &str) {
     let mut text = String::from("[options]\n");
     writeln!(text, "    LogFile = {}", log.display()).expect("writing to a string");
+    text.push_str(options);
     text.push_str(doors);
     text.push_str(WATCHMANS_DOOR);
     fs::write(path, text).expect("the configuration file");

@@ -8,17 +8,27 @@
 
 mod daemon;
 mod firewall;
+#[path = "../savefile/frames.rs"]
+mod frames;
 mod hits;
 mod host;
 mod net;
 mod pads;
 mod programs;
 mod wait;
+mod wire;
 
 mod article;
+mod background;
 mod crash;
+mod differential;
+mod durable;
+mod flags;
 mod interop;
 mod life;
+mod links;
 mod one_time;
 mod reload;
 mod sequences;
+mod stall;
+mod syslog;

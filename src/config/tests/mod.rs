@@ -1,3 +1,11 @@
+mod any_text;
+mod directives;
+mod manual;
+mod oddities;
+mod printed;
+mod report;
+mod toml_files;
+
 use std::time::Duration;
 
 use super::*;
@@ -43,7 +51,7 @@ fn complaint(line: &str) -> String {
 
 #[expect(clippy::unnecessary_wraps, reason = "doors hold optional commands")]
 fn shell(text: &str) -> Option<Command> {
-    Some(Command(text.to_owned()))
+    Some(Command::Shell(text.to_owned()))
 }
 
 #[test]
@@ -109,13 +117,6 @@ fn commands_are_taken_to_the_end_of_the_line() {
 }
 
 #[test]
-fn every_instance_of_ip_is_replaced() {
-    let command = Command("a %IP% b %IP%/32 %ip%".to_owned());
-    assert_eq!(command.render("192.0.2.2".parse().unwrap()), "a 192.0.2.2 b 192.0.2.2/32 %ip%");
-    assert_eq!(command.render("2001:db8::2".parse().unwrap()), "a 2001:db8::2 b 2001:db8::2/32 %ip%");
-}
-
-#[test]
 fn an_absent_ipv6_command_falls_back_and_an_empty_one_does_nothing() {
     assert_eq!(door("").start.v6, shell("x"));
     assert_eq!(door("command_6 = y\n").start.v6, shell("y"));
@@ -159,7 +160,7 @@ fn tcp_flags() {
     assert_eq!(flags("psh"), psh);
     let error = |text: &str| lines(&format!("[d]\nsequence = 1\ncommand = x\ntcpflags = {text}\n")).remove(0);
     assert!(error("syn,fim").starts_with("t.conf:4:16: unknown TCP flag `fim`"));
-    assert!(error("syn,!syn").starts_with("t.conf:4:12: a flag cannot be both set and clear"));
+    assert!(error("syn,!syn").starts_with("t.conf:4:16: `syn` cannot be both set and clear"));
     assert!(error("").starts_with("t.conf:4:11: unknown TCP flag ``"));
 }
 
@@ -211,57 +212,8 @@ fn interfaces_may_be_a_list() {
 }
 
 #[test]
-fn every_error_is_reported_in_one_go_and_in_order() {
-    let said = lines(
-        "stray = 1\n[options]\nlogfle = x\n[a\n[b]\nsequence = 7000,70000\ncommand = x\ntcpflags = syn\n[c]\n\
-         seqence = 1\ntcpflags = syn\n",
-    );
-    let expected = [
-        "t.conf:1:1: a directive before the first [section]",
-        "t.conf:3:1: unknown directive `logfle` (did you mean `logfile`?)",
-        "t.conf:4:1: a section's name must end with `]`",
-        "t.conf:6:17: port 70000 is out of range (1-65535)",
-        "t.conf:9:2: this door has no sequence",
-        "t.conf:9:2: this door has no command",
-        "t.conf:10:1: unknown directive `seqence` (did you mean `sequence`?)",
-    ];
-    assert_eq!(said.len(), expected.len(), "{said:#?}");
-    for (said, expected) in said.iter().zip(expected) {
-        assert!(said.starts_with(expected), "{said}");
-    }
-}
-
-#[test]
-fn columns_count_characters() {
-    assert!(complaint("sequence = 1,2,é").starts_with("t.conf:5:16: `é` is not a port number"));
-    assert!(complaint("séquence = 1").starts_with("t.conf:5:1: unknown directive"));
-}
-
-#[test]
 fn sequence_and_pad_exclude_each_other() {
     assert!(complaint("one_time_sequences = p").starts_with("t.conf:5:1: a door takes either"));
-}
-
-#[test]
-fn oddities_found_in_the_wild_are_taken_with_a_warning() {
-    let text = "[Options]\nUseSyslog = yes\n[d]\nsequence = 1,2 # two\nseq_timeout = 5 # s\ncommand = a\ncommand = b\ntcpflags = syn, ack\n[d]\n\
-                sequence = 1\ncommand = x\ntcpflags = syn\n";
-    let config = good(text);
-    assert!(config.options.use_syslog);
-    assert_eq!(config.doors[0].trigger, Trigger::Static("1,2".parse_sequence()));
-    assert_eq!(config.doors[0].start.v4, shell("b"));
-    let said = lines(text);
-    let expected = [
-        "2:13: UseSyslog",
-        "4:16: a comment",
-        "5:17: a comment",
-        "6:1: `command` stands twice",
-        "9:2: a second",
-    ];
-    for (said, expected) in said.iter().zip(expected) {
-        assert!(said.starts_with(&format!("t.conf:{expected}")), "{said}");
-    }
-    assert_eq!(said.len(), expected.len());
 }
 
 #[test]
@@ -274,58 +226,4 @@ fn bytes_that_are_no_text_are_refused_where_they_stand() {
     let (config, report) = parse("t.conf", b"[options]\n# caf\xe9\n");
     assert!(config.is_none());
     assert!(report.line(&report.problems()[0]).starts_with("t.conf:2:6: a byte that is no UTF-8 text"));
-}
-
-#[test]
-fn a_report_shows_the_line_with_a_caret_and_a_hint() {
-    let (_, report) = parse("t.conf", b"[d]\nseqence = 1\ncommand = x\nsequence = 1\ntcpflags = syn\n");
-    let expected = "\
-error: unknown directive `seqence`
- --> t.conf:2:1
-  |
-2 | seqence = 1
-  | ^^^^^^^
-  |
-  = help: did you mean `sequence`?
-
-t.conf: 1 error, 0 warnings
-";
-    assert_eq!(report.render(false), expected);
-}
-
-#[test]
-fn a_very_long_line_is_named_but_not_shown() {
-    let long = format!("[d]\nsequence = 1,{}x\n", " ".repeat(100_000));
-    let (_, report) = parse("t.conf", long.as_bytes());
-    assert!(report.render(false).contains("error: t.conf:2:100014: `x` is not a port number"));
-    assert!(report.render(false).len() < 1000);
-}
-
-mod any_text {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let (_, report) = parse("t.conf", &bytes);
-            report.render(true);
-        }
-
-        #[test]
-        fn never_panics_on_lines_nearly_right(
-            lines in proptest::collection::vec(
-                prop_oneof![
-                    "\\[[a-z é\u{1}]{0,4}\\]?",
-                    "(sequence|tcpflags|seq_timeout|command|target|one_time_window|interface|usesyslog) ?=? ?[0-9a-z,:!# é\t]{0,12}",
-                ],
-                0..12,
-            ),
-        ) {
-            let (config, report) = parse("t.conf", lines.join("\n").as_bytes());
-            prop_assert_eq!(config.is_none(), report.has_errors());
-            prop_assert!(report.render(false).len() > report.problems().len());
-        }
-    }
 }

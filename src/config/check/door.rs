@@ -1,0 +1,131 @@
+//! The section of a door.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use seqgen::sequence::Protocol;
+
+use super::given::{Given, Kind};
+use super::{commands, path};
+use crate::config::blank::{is_blank, trim};
+use crate::config::directives::{DOOR, DoorKey};
+use crate::config::excerpt::excerpt;
+use crate::config::fault::{Fault, Faults};
+use crate::config::raw::{Form, Section, Value};
+use crate::config::schema::{Door, PadSource, Stop, Trigger};
+use crate::config::values;
+use crate::flags::{FlagRule, TcpFlags};
+
+/// knockd 0.8's default for `seq_timeout`.
+const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
+/// knockd 0.8's default for `cmd_timeout`.
+const CMD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many lines of a pad are armed unless `one_time_window` says otherwise.
+const WINDOW: u16 = 5;
+
+const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the section [options]" };
+
+pub(super) fn check<'a>(
+    section: &'a Section,
+    pads: &mut path::Taken<'a>,
+    faults: &mut Faults,
+) -> Option<Door> {
+    let given = Given::new(&section.name, section.entries.iter(), KIND, faults);
+    let trigger = trigger(&given, pads, faults);
+    let seq_timeout = given.read(DoorKey::SeqTimeout, faults, values::seq_timeout).unwrap_or(SEQ_TIMEOUT);
+    let flags = flags(&given, trigger.as_ref(), faults);
+    let target = given.read(DoorKey::Target, faults, |text| {
+        let wrong = || Fault::error(0..text.len(), format!("`{}` is no IP address", excerpt(text)));
+        text.parse::<IpAddr>().map_err(|_| wrong())
+    });
+    let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
+    if start.v4.is_none() && start.v6.is_none() && !commands::unreadable(&given) {
+        let fault = Fault::error(section.name.span.clone(), "this door has no command");
+        faults.push(fault.hint("add start_command = …, or command = …"));
+    }
+    let after = given.read(DoorKey::CmdTimeout, faults, values::span_of_time).unwrap_or(CMD_TIMEOUT);
+    let stop = commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults);
+    let stop = (stop.v4.is_some() || stop.v6.is_some()).then_some(Stop { after, command: stop });
+    Some(Door {
+        name: section.name.value.clone(),
+        trigger: trigger?,
+        seq_timeout,
+        flags,
+        target,
+        start,
+        stop,
+    })
+}
+
+/// Which TCP packets count, with a word on doors that take others than a client sends.
+fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Faults) -> FlagRule {
+    let wants_tcp = trigger.is_some_and(|trigger| match trigger {
+        Trigger::Static(sequence) => sequence.steps().iter().any(|step| step.protocol == Protocol::Tcp),
+        Trigger::OneTime(_) => true,
+    });
+    let Some(entry) = given.entry(DoorKey::TcpFlags) else {
+        if wants_tcp {
+            let name = excerpt(&given.name.value);
+            let message = format!("door [{name}] has no tcpflags and is taken as `tcpflags = syn`");
+            faults.push(Fault::warning(given.name.span.clone(), message).hint(
+                "knockd 0.8 would let every kind of TCP scan knock here; `tcpflags = any` asks for that",
+            ));
+        }
+        return FlagRule::SYN;
+    };
+    let Some(rule) = given.read_list(DoorKey::TcpFlags, faults, values::tcp_flags) else {
+        return FlagRule::SYN;
+    };
+    if let Some(Value::Text(text)) = &entry.value
+        && text.form == Form::Bare
+        && let Some(blank) = flags_of(&text.value).find(is_blank)
+    {
+        let fault = Fault::warning(blank..blank + 1, "a blank among flags is left out");
+        faults.push(text.blame(fault.hint("knockd 0.8 takes none")));
+    }
+    if wants_tcp && !rule.takes(TcpFlags::SYN) {
+        let at = entry.value.as_ref().map_or(&entry.key.span, Value::span).clone();
+        let message = "a client such as knock does not send TCP packets with these flags";
+        let fault = Fault::warning(at, message);
+        faults.push(fault.hint("what opens a connection is a SYN: write `tcpflags = syn`"));
+    }
+    rule
+}
+
+/// The flags in an unquoted value, without a comment behind them.
+fn flags_of(value: &str) -> &str {
+    trim(value.split('#').next().unwrap_or_default()).1
+}
+
+fn trigger<'a>(
+    given: &Given<'a, DoorKey>,
+    pads: &mut path::Taken<'a>,
+    faults: &mut Faults,
+) -> Option<Trigger> {
+    match (given.entry(DoorKey::Sequence), given.entry(DoorKey::OneTimeSequences)) {
+        (Some(_), None) => given.read_list(DoorKey::Sequence, faults, values::sequence).map(Trigger::Static),
+        (None, Some(_)) => {
+            let value = given.text(DoorKey::OneTimeSequences, faults)?;
+            let path = path::check(value, faults)?;
+            if let Some(other) = pads.insert(path.clone(), &given.name.value) {
+                let message = format!("door [{}] has this pad already", excerpt(other));
+                let fault = Fault::error(value.span.clone(), message);
+                faults.push(fault.hint("a line opens one door; give each door a pad of its own"));
+            }
+            let window = given.read(DoorKey::OneTimeWindow, faults, values::window);
+            let window = window.or(NonZeroU16::new(WINDOW))?;
+            Some(Trigger::OneTime(PadSource { path, window }))
+        }
+        (Some(_), Some(pad)) => {
+            let message = "a door takes either `sequence` or `one_time_sequences`, not both";
+            faults.push(Fault::error(pad.key.span.clone(), message));
+            None
+        }
+        (None, None) => {
+            let fault = Fault::error(given.name.span.clone(), "this door has no sequence");
+            faults.push(fault.hint("add sequence = …, or one_time_sequences = FILE"));
+            None
+        }
+    }
+}

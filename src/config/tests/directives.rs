@@ -1,0 +1,107 @@
+//! A case for every directive, in both syntaxes.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::directives::{DOOR, OPTIONS};
+
+/// A directive in both syntaxes, and whether the configuration then says so.
+type Case = (&'static str, &'static str, fn(&Config) -> bool);
+
+fn stop(config: &Config) -> &Stop {
+    config.doors[0].stop.as_ref().unwrap()
+}
+
+fn pad(config: &Config) -> &PadSource {
+    match &config.doors[0].trigger {
+        Trigger::OneTime(pad) => pad,
+        Trigger::Static(_) => panic!("not a pad"),
+    }
+}
+
+const OPTION_CASES: &[Case] = &[
+    ("UseSyslog", "usesyslog = true", |c| c.options.use_syslog),
+    ("LogFile = /var/log/a b", "logfile = '/var/log/a b'", |c| {
+        c.options.log_file == Some("/var/log/a b".into())
+    }),
+    ("PidFile = /run/k.pid", "pidfile = '/run/k.pid'", |c| c.options.pid_file == Some("/run/k.pid".into())),
+    ("Interface = eth0, lo", "interface = ['eth0', 'lo']", |c| {
+        c.options.interfaces == Some(vec!["eth0".to_owned(), "lo".to_owned()])
+    }),
+];
+
+const DOOR_CASES: &[Case] = &[
+    ("Sequence = 7000,8000:udp", "sequence = [7000, '8000:udp']", |c| {
+        c.doors[0].trigger == Trigger::Static("7000,8000:udp".parse_sequence())
+    }),
+    ("One_Time_Sequences = /etc/pad", "one_time_sequences = '/etc/pad'", |c| {
+        pad(c).path.as_os_str() == "/etc/pad"
+    }),
+    ("One_Time_Window = 7\nOne_Time_Sequences = p", "one_time_window = 7\none_time_sequences = 'p'", |c| {
+        pad(c).window.get() == 7
+    }),
+    ("Seq_Timeout = 5", "seq_timeout = 5", |c| c.doors[0].seq_timeout == Duration::from_secs(5)),
+    ("Timeout = 2m", "timeout = '2m'", |c| c.doors[0].seq_timeout == Duration::from_secs(120)),
+    ("TCPFlags = syn,!fin", "tcpflags = ['syn', '!fin']", |c| {
+        c.doors[0].flags.to_string() == "syn,!fin,!ack"
+    }),
+    ("Target = 2001:db8::1", "target = '2001:db8::1'", |c| c.doors[0].target == "2001:db8::1".parse().ok()),
+    ("Start_Command = x %IP%", "start_command = 'x %IP%'", |c| c.doors[0].start.v4 == shell("x %IP%")),
+    ("Command = x", "command = 'x'", |c| c.doors[0].start.v4 == shell("x")),
+    ("Start_Command_6 = x", "start_command_6 = 'x'", |c| c.doors[0].start.v6 == shell("x")),
+    ("Command_6 =", "command_6 = ''\ncommand = 'x'", |c| c.doors[0].start.v6.is_none()),
+    ("Cmd_Timeout = 1h\nStop_Command = x", "cmd_timeout = '1h'\nstop_command = 'x'", |c| {
+        stop(c).after == Duration::from_secs(3600)
+    }),
+    ("Stop_Command = x", "stop_command = 'x'", |c| stop(c).command.v4 == shell("x")),
+    ("Stop_Command_6 = x", "stop_command_6 = 'x'", |c| {
+        stop(c).command == PerFamily { v4: None, v6: shell("x") }
+    }),
+];
+
+/// The case in a file that has all else that is needed.
+fn file(case: &str, is_option: bool, text: &dyn Fn(&str) -> String) -> String {
+    let has = |key: &str| case.lines().any(|line| line.to_ascii_lowercase().starts_with(key));
+    let mut door = String::from("[d]\n");
+    for (missing, line) in [
+        (!has("sequence") && !has("one_time"), format!("sequence = {}", text("1"))),
+        (!has("tcpflags"), format!("tcpflags = {}", text("syn"))),
+        (!has("start_command =") && !has("command ="), format!("command = {}", text("x"))),
+    ] {
+        if missing || is_option {
+            door += &line;
+            door.push('\n');
+        }
+    }
+    if is_option { format!("[options]\n{case}\n{door}") } else { format!("{door}{case}\n") }
+}
+
+#[test]
+fn every_directive_works_in_both_syntaxes() {
+    let mut seen = BTreeSet::new();
+    for (cases, is_option) in [(OPTION_CASES, true), (DOOR_CASES, false)] {
+        for (classic, toml, holds) in cases {
+            let bare: &dyn Fn(&str) -> String = &str::to_owned;
+            let quoted: &dyn Fn(&str) -> String = &|word| format!("'{word}'");
+            for (name, case, text) in [("t.conf", classic, bare), ("t.toml", toml, quoted)] {
+                let text = file(case, is_option, text);
+                let (config, report) = parse(name, text.as_bytes());
+                assert_eq!(report.render(false), "", "{text}");
+                assert!(holds(&config.unwrap()), "{text}");
+            }
+            seen.insert(classic.split([' ', '\n']).next().unwrap().to_ascii_lowercase());
+        }
+    }
+    let known = OPTIONS.iter().map(|(name, _)| *name).chain(DOOR.iter().map(|(name, _)| *name));
+    assert_eq!(seen, known.map(str::to_owned).collect());
+}
+
+#[test]
+fn without_the_directives_the_configuration_says_otherwise() {
+    let plain = good("[d]\nsequence = 1\ntcpflags = syn\ncommand = y\nstop_command = y\n");
+    for (classic, _, holds) in
+        OPTION_CASES.iter().chain(DOOR_CASES).filter(|(name, ..)| !name.starts_with("One_"))
+    {
+        assert!(!holds(&plain), "{classic}");
+    }
+}

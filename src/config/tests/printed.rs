@@ -1,0 +1,191 @@
+//! What is printed reads back as it was.
+
+use proptest::prelude::*;
+use seqgen::sequence::{Protocol, Sequence, Step};
+
+use super::*;
+use crate::flags::TcpFlags;
+
+/// Commands, paths and names as they can stand on a line: no blanks around them, none of the line ends within.
+fn on_a_line() -> impl Strategy<Value = String> {
+    "[!-~äß门\u{a0}\u{1}]([ -~äß门\u{a0}\t\u{1}]{0,30}[!-~äß门\u{a0}])?"
+}
+
+fn path() -> impl Strategy<Value = std::path::PathBuf> {
+    on_a_line().prop_map(Into::into)
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    "([ -~äß门\u{a0}\t\n\r\u{1}\u{7f}'\"\\\\]|\u{feff}){1,40}"
+}
+
+fn command(classic: bool) -> BoxedStrategy<Command> {
+    // In a file that is not called *.toml, a command that begins like an array is evidence of TOML.
+    let line =
+        on_a_line().prop_filter("no array", |line| !line.starts_with("[\"") && !line.starts_with("['"));
+    if classic {
+        return line.prop_map(Command::Shell).boxed();
+    }
+    let words =
+        (any_text(), prop::collection::vec("|[ -~\n]{1,9}", 0..4)).prop_map(|(program, mut words)| {
+            words.insert(0, program);
+            Command::Argv(Argv::new(words).unwrap())
+        });
+    prop_oneof![any_text().prop_map(Command::Shell), words].boxed()
+}
+
+fn commands(classic: bool) -> impl Strategy<Value = PerFamily<Option<Command>>> {
+    (proptest::option::of(command(classic)), proptest::option::of(command(classic)))
+        .prop_filter("at least one", |(v4, v6)| v4.is_some() || v6.is_some())
+        .prop_map(|(v4, v6)| PerFamily { v4, v6 })
+}
+
+fn sequence() -> impl Strategy<Value = Sequence> {
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+    let step = (1..=u16::MAX, protocol)
+        .prop_map(|(port, protocol)| Step { port: port.try_into().unwrap(), protocol });
+    prop::collection::vec(step, 1..=32).prop_map(|steps| Sequence::new(steps).unwrap())
+}
+
+fn flags() -> impl Strategy<Value = FlagRule> {
+    (0u8..64, 0u8..64).prop_map(|(set, clear)| {
+        FlagRule::new(TcpFlags::from_bits(set & !clear), TcpFlags::from_bits(clear)).unwrap()
+    })
+}
+
+/// The number keeps pads and names apart.
+fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
+    let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
+    let trigger = prop_oneof![
+        sequence().prop_map(Trigger::Static),
+        (path(), window).prop_map(move |(path, window)| {
+            let path = format!("/{}{number}", path.display()).into();
+            Trigger::OneTime(PadSource { path, window })
+        }),
+    ];
+    let seconds = |least: u64| (least..400_000).prop_map(Duration::from_secs);
+    let stop = (seconds(0), commands(classic)).prop_map(|(after, command)| Stop { after, command });
+    let name = "[!-~ä门]([ -~ä门]{0,12}[!-~ä门])?".prop_filter("a door", |name| name != "options");
+    let target = proptest::option::of(any::<std::net::IpAddr>());
+    let parts = (name, trigger, seconds(1), flags(), target, commands(classic), proptest::option::of(stop));
+    parts.prop_map(|(name, trigger, seq_timeout, flags, target, start, stop)| Door {
+        name,
+        trigger,
+        seq_timeout,
+        flags,
+        target,
+        start,
+        stop,
+    })
+}
+
+fn config(classic: bool) -> impl Strategy<Value = Config> {
+    let interfaces = prop::collection::btree_set("[a-z0-9@.:_-]{1,15}", 1..4)
+        .prop_map(|names| names.into_iter().collect::<Vec<_>>());
+    let options = (
+        any::<bool>(),
+        proptest::option::of(path()),
+        proptest::option::of(path()),
+        proptest::option::of(interfaces),
+    )
+        .prop_map(|(use_syslog, log_file, pid_file, interfaces)| Options {
+            use_syslog,
+            log_file,
+            pid_file,
+            interfaces,
+        });
+    let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
+        |(a, mut b, c, count, same_name)| {
+            if same_name {
+                b.name.clone_from(&a.name);
+            }
+            let mut doors = vec![a, b, c];
+            doors.truncate(count);
+            doors
+        },
+    );
+    (options, doors).prop_map(|(options, doors)| Config { options, doors })
+}
+
+/// What comes of a printed configuration.
+fn read_back(config: &Config, syntax: Syntax) -> Result<Config, TestCaseError> {
+    let text = print(config, syntax).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let name = if syntax == Syntax::Toml { "t.toml" } else { "t.conf" };
+    let (read, report) = parse(name, text.as_bytes());
+    read.ok_or_else(|| TestCaseError::fail(format!("{text}\n{}", report.render(false))))
+}
+
+proptest! {
+    #[test]
+    fn toml_holds_every_configuration(config in config(false)) {
+        prop_assert_eq!(&read_back(&config, Syntax::Toml)?, &config);
+    }
+
+    #[test]
+    fn what_is_printed_in_one_syntax_reads_the_same_in_the_other(config in config(true)) {
+        let classic = read_back(&config, Syntax::Classic)?;
+        prop_assert_eq!(&classic, &config);
+        prop_assert_eq!(&read_back(&classic, Syntax::Toml)?, &config);
+    }
+
+    #[test]
+    fn what_the_classic_syntax_cannot_hold_is_said(config in config(false)) {
+        if let Ok(text) = print(&config, Syntax::Classic) {
+            prop_assert_eq!(parse("t.conf", text.as_bytes()).0, Some(config));
+        }
+    }
+}
+
+#[test]
+fn the_classic_syntax_says_what_it_cannot_hold() {
+    let door = |command: &str| {
+        let text = format!("[d]\nsequence = 1\ntcpflags = 'syn'\ncommand = 'x'\nstop_command = {command}\n");
+        parse("t.toml", text.as_bytes()).0.unwrap()
+    };
+    for command in ["['x']", "'[\"x\"'", "\"a\\nb\"", "' x'"] {
+        let error = print(&door(command), Syntax::Classic).unwrap_err();
+        assert_eq!(error.to_string(), "stop_command of [d] cannot be written in this syntax", "{command}");
+    }
+    let mut nameless = door("'x'");
+    nameless.doors[0].name = "Options".to_owned();
+    for syntax in [Syntax::Classic, Syntax::Toml] {
+        assert_eq!(print(&nameless, syntax).unwrap_err().what, "the name");
+    }
+}
+
+#[test]
+fn a_configuration_in_both_syntaxes() {
+    let config = good(
+        "[options]\nUseSyslog\ninterface = eth0\n[open SSH]\nsequence = 1,2:udp\ncommand = x '%IP%'\n\
+         command_6 =\nstop_command = y\ntcpflags = syn\n",
+    );
+    let classic = "\
+[options]
+    usesyslog
+    interface = eth0
+
+[open SSH]
+    sequence = 1,2:udp
+    seq_timeout = 25
+    tcpflags = syn,!ack
+    start_command = x '%IP%'
+    start_command_6 =
+    cmd_timeout = 10
+    stop_command = y
+";
+    assert_eq!(print(&config, Syntax::Classic).unwrap(), classic);
+    let toml = r#"[options]
+usesyslog = true
+interface = "eth0"
+
+["open SSH"]
+sequence = [1, "2:udp"]
+seq_timeout = 25
+tcpflags = "syn,!ack"
+start_command = "x '%IP%'"
+start_command_6 = ""
+cmd_timeout = 10
+stop_command = "y"
+"#;
+    assert_eq!(print(&config, Syntax::Toml).unwrap(), toml);
+}

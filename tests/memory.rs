@@ -1,0 +1,69 @@
+//! Ten million distinct sources through the core.  A test of its own, since it measures the memory of its process.
+
+#![expect(clippy::unwrap_used, reason = "what fails a test panics")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use knockd::flags::{FlagRule, TcpFlags};
+use knockd::message::{DoorRule, Families, Plan, Slot, SlotId, Traffic};
+use knockd::moment::Moment;
+use knockd::packet::{Hit, Segment};
+use knockd::track::{Here, Limit, Tracker};
+use seqgen::sequence::Sequence;
+
+const MAX_SOURCES: usize = 65_536;
+
+fn tracker() -> Tracker {
+    let sequence = Sequence::parse("7000,8000,9000").unwrap();
+    let limit = Limit::auto(&sequence);
+    let door = DoorRule { flags: FlagRule::SYN, target: None, seq_timeout: Duration::from_secs(25) };
+    let slots = vec![Slot { id: SlotId(1), door: 0, sequence, once: false, limit }];
+    let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
+    let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
+    tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: MAX_SOURCES });
+    tracker
+}
+
+/// First hits and strays in turn, over IPv4 and IPv6, each from an address that never came before.
+fn feed(tracker: &mut Tracker, numbers: std::ops::Range<u32>) {
+    let mut reports = Vec::new();
+    for number in numbers {
+        let over_6 = number % 3 == 0;
+        let v6 = Ipv6Addr::from(0x2001_0db8_0000_0000_0000_0000_0000_0000 + u128::from(number));
+        let v4 = Ipv4Addr::from(0x0a00_0000 + number);
+        let hit = Hit {
+            source: if over_6 { IpAddr::V6(v6) } else { IpAddr::V4(v4) },
+            destination: if over_6 { "2001:db8:1::1" } else { "192.0.2.1" }.parse().unwrap(),
+            source_port: 1024,
+            port: if number % 2 == 0 { 7000 } else { 4000 }.try_into().unwrap(),
+            segment: Segment::Tcp { flags: TcpFlags::SYN, number },
+            by_loopback: false,
+        };
+        reports.clear();
+        tracker.hit(&hit, Moment::after_start(Duration::from_micros(u64::from(number) * 50)), &mut reports);
+    }
+}
+
+/// The resident memory of this process in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn ten_million_sources_need_no_more_memory_than_the_first_three_hundred_thousand() {
+    let mut tracker = tracker();
+    let empty = resident();
+    feed(&mut tracker, 0..300_000);
+    let before = resident();
+    feed(&mut tracker, 300_000..10_000_000);
+    let after = resident();
+    assert!(tracker.attempts() <= MAX_SOURCES);
+    println!(
+        "{} KiB for {MAX_SOURCES} attempts; {} KiB more after ten million",
+        (before - empty) >> 10,
+        after.saturating_sub(before) >> 10
+    );
+    assert!(after <= before + (1 << 20), "{before} bytes grew to {after}");
+}
