@@ -122,6 +122,11 @@ pub enum Report {
         /// How many right hits it had made.
         stage: u8,
     },
+    /// So many reports of stages, timeouts and guarded attempts were left out, since strangers caused too many.
+    LeftOut {
+        /// How many.
+        count: u64,
+    },
     /// A line of a pad was shown on the wire without opening: `source` completed it after the scan guard had ended the
     /// attempt, or ran out of time lacking only the last hit.
     Exposed {
@@ -133,24 +138,21 @@ pub enum Report {
 }
 
 impl Report {
-    /// Which sequence it is about.
-    pub fn slot(&self) -> SlotId {
-        self.parts().0
-    }
-
-    /// Whose packets it is about.
-    pub fn source(&self) -> IpAddr {
-        self.parts().1
-    }
-
-    fn parts(&self) -> (SlotId, IpAddr) {
-        match *self {
+    /// Which sequence it is about, and whose packets.
+    pub fn attempt(&self) -> Option<(SlotId, IpAddr)> {
+        Some(match *self {
             Report::Stage { slot, source, .. }
             | Report::Completed { slot, source }
             | Report::TimedOut { slot, source, .. }
             | Report::Guarded { slot, source, .. }
             | Report::Exposed { slot, source } => (slot, source),
-        }
+            Report::LeftOut { .. } => return None,
+        })
+    }
+
+    /// Whether it is only there for the log, so that nothing is lost with it but a line.
+    pub fn is_for_the_log(&self) -> bool {
+        !matches!(self, Report::Completed { .. } | Report::Exposed { .. })
     }
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod filter;
 mod live;
+mod quota;
 mod watch;
 
 pub use addresses::local_addresses;

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::live::{Arrived, Feed};
+use super::quota::Quota;
 use crate::clock::Clock;
 use crate::message::{Order, Report, Traffic};
 use crate::moment::Moment;
@@ -60,6 +61,7 @@ pub struct Watch {
     clock: Clock,
     /// When the latest hit arrived.
     latest: Moment,
+    quota: Quota,
     orders: Receiver<Control>,
     bell: Arc<OwnedFd>,
 }
@@ -71,7 +73,8 @@ impl Watch {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let order_sender = OrderSender { orders: sender, bell: Arc::clone(&bell) };
         let latest = clock.now();
-        Ok((Watch { feeds, tracker, clock, latest, orders, bell }, order_sender))
+        let quota = Quota::new(latest);
+        Ok((Watch { feeds, tracker, clock, latest, quota, orders, bell }, order_sender))
     }
 
     /// Watches until it is told to stop, or until no interface is left to watch.
@@ -83,7 +86,12 @@ impl Watch {
                 // Only now is it certain that no hit which was in time is still to be seen.
                 self.tracker.expire(self.clock.now(), &mut reports);
             }
-            reports.drain(..).for_each(&mut report);
+            let now = self.clock.now();
+            let quota = &mut self.quota;
+            reports.drain(..).filter(|r| !r.is_for_the_log() || quota.allows(now)).for_each(&mut report);
+            if let Some(count) = quota.settle(now) {
+                report(Report::LeftOut { count });
+            }
             match arrived {
                 Arrived::FullBatch => {}
                 Arrived::Some => thread::sleep(GATHER),
@@ -151,7 +159,8 @@ impl Watch {
     /// Sleeps until a packet, an order or a deadline comes.
     fn wait(&self) -> io::Result<()> {
         let now = self.clock.now();
-        let wait = self.tracker.next_deadline().map(|deadline| deadline.wait_from(now));
+        let deadlines = [self.tracker.next_deadline(), self.quota.next_deadline()];
+        let wait = deadlines.into_iter().flatten().min().map(|deadline| deadline.wait_from(now));
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut fds: Vec<PollFd<'_>> =
             self.feeds.iter().map(|feed| PollFd::new(feed, PollFlags::IN)).collect();

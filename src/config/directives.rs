@@ -9,6 +9,8 @@ pub(super) enum OptionKey {
     LogFile,
     PidFile,
     Interface,
+    ScanGuard,
+    MaxSources,
 }
 
 /// A directive of a door.
@@ -44,6 +46,8 @@ pub(super) const OPTIONS: &[(&str, OptionKey)] = &[
     ("logfile", OptionKey::LogFile),
     ("pidfile", OptionKey::PidFile),
     ("interface", OptionKey::Interface),
+    ("scan_guard", OptionKey::ScanGuard),
+    ("max_sources", OptionKey::MaxSources),
 ];
 
 /// Every name of a door's directive, in lower case; the first of several names is the usual one.

@@ -24,7 +24,7 @@ pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};
 pub use report::{Problem, Report, Severity};
-pub use schema::{Config, Door, Options, PadSource, PerFamily, Stop, Trigger};
+pub use schema::{Config, Door, MaxSources, Options, PadSource, PerFamily, ScanGuard, Stop, Trigger};
 
 use fault::Faults;
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::blank::trim;
 use super::command::Command;
 use super::directives::OPTIONS_SECTION;
-use super::schema::{Config, Door, Options, PerFamily, Trigger};
+use super::schema::{Config, Door, Options, PerFamily, ScanGuard, Trigger};
 use super::{Syntax, toml};
 
 /// What a syntax has no way to write.
@@ -84,7 +84,7 @@ fn path<'a>(
 }
 
 fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, Item<'a>)>, Inexpressible> {
-    let Options { use_syslog, log_file, pid_file, interfaces } = options;
+    let Options { use_syslog, log_file, pid_file, interfaces, scan_guard, max_sources } = options;
     let mut lines = Vec::new();
     if *use_syslog {
         lines.push(("usesyslog", Item::True));
@@ -98,6 +98,14 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
     if let Some(names) = interfaces {
         lines.push(("interface", Item::Names(names)));
     }
+    lines.push((
+        "scan_guard",
+        match scan_guard {
+            ScanGuard::Strays(strays) => Item::Number((*strays).into()),
+            ScanGuard::Auto | ScanGuard::Off => Item::Text(scan_guard.to_string().into()),
+        },
+    ));
+    lines.push(("max_sources", Item::Number(max_sources.0.into())));
     Ok(lines)
 }
 
@@ -197,7 +205,9 @@ impl Serialize for Item<'_> {
             Item::Text(value) => serializer.serialize_str(value),
             Item::Names([name]) => serializer.serialize_str(name),
             Item::Names(words) | Item::Words(words) => words.serialize(serializer),
-            Item::Sequence(sequence) => serializer.collect_seq(sequence.steps().iter().map(Port::of)),
+            Item::Sequence(sequence) => {
+                serializer.collect_seq(sequence.steps().iter().copied().map(Port::of))
+            }
         }
     }
 }
@@ -211,7 +221,7 @@ enum Port {
 }
 
 impl Port {
-    fn of(step: &Step) -> Port {
+    fn of(step: Step) -> Port {
         match step.protocol {
             Protocol::Tcp => Port::Number(step.port.get()),
             Protocol::Udp => Port::Text(step.to_string()),

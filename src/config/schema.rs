@@ -1,5 +1,6 @@
 //! The typed configuration: what is left once everything has been checked.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use seqgen::sequence::Sequence;
 
 use super::command::Command;
 use crate::flags::FlagRule;
+use crate::track::Limit;
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,61 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// The interfaces to listen on; `None` where the file does not say.
     pub interfaces: Option<Vec<String>>,
+    /// How many other ports end a source's attempts.
+    pub scan_guard: ScanGuard,
+    /// How many attempts are followed at most.
+    pub max_sources: MaxSources,
+}
+
+/// How many distinct ports besides those of a sequence end a source's attempt at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScanGuard {
+    /// What suits each sequence.
+    #[default]
+    Auto,
+    /// The same for all.
+    Strays(u16),
+    /// None does.
+    Off,
+}
+
+impl ScanGuard {
+    /// The limit for this sequence.
+    pub fn limit(self, sequence: &Sequence) -> Option<Limit> {
+        match self {
+            ScanGuard::Auto => Limit::auto(sequence),
+            ScanGuard::Strays(strays) => Limit::of(strays, sequence),
+            ScanGuard::Off => None,
+        }
+    }
+}
+
+/// As `scan_guard` takes it.
+impl fmt::Display for ScanGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScanGuard::Auto => f.write_str("auto"),
+            ScanGuard::Strays(strays) => strays.fmt(f),
+            ScanGuard::Off => f.write_str("off"),
+        }
+    }
+}
+
+/// How many attempts are followed at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxSources(pub u32);
+
+impl MaxSources {
+    /// The fewest that make sense: one person with a few doors.
+    pub const FEWEST: u32 = 16;
+    /// The most that the daemon makes room for.
+    pub const MOST: u32 = 16_777_216;
+}
+
+impl Default for MaxSources {
+    fn default() -> MaxSources {
+        MaxSources(65_536)
+    }
 }
 
 /// One configured door.

@@ -11,6 +11,7 @@ use super::excerpt::excerpt;
 use super::fault::Fault;
 use super::lookalike;
 use super::raw::{Form, Text};
+use super::schema::{MaxSources, ScanGuard};
 use crate::flags::{FlagRule, TcpFlags};
 
 /// The longest span of time that a directive takes: ten years.
@@ -59,6 +60,30 @@ pub(super) fn window(text: &str) -> Result<NonZeroU16, Fault> {
     number.ok_or_else(|| {
         let message = format!("`{}` is no window (1-{MAX_WINDOW})", excerpt(text));
         Fault::error(0..text.len(), message).hint("how many unstruck lines of the pad are armed at once")
+    })
+}
+
+/// How many stray ports end an attempt.
+pub(super) fn scan_guard(text: &str) -> Result<ScanGuard, Fault> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(ScanGuard::Auto),
+        "off" => Ok(ScanGuard::Off),
+        number => number.parse().map(ScanGuard::Strays).map_err(|_| {
+            let message =
+                format!("`{}` is neither auto, nor off, nor a number of ports (0-65535)", excerpt(text));
+            Fault::error(0..text.len(), message).hint("auto suits nearly everybody")
+        }),
+    }
+}
+
+/// How many attempts are followed at once.
+pub(super) fn max_sources(text: &str) -> Result<MaxSources, Fault> {
+    let bounds = MaxSources::FEWEST..=MaxSources::MOST;
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    number.map(MaxSources).ok_or_else(|| {
+        let (fewest, most) = bounds.into_inner();
+        let message = format!("`{}` is no number of sources ({fewest}-{most})", excerpt(text));
+        Fault::error(0..text.len(), message).hint("the default, 65536, is enough for most")
     })
 }
 

@@ -14,20 +14,16 @@ use seqgen::sequence::{Protocol, Sequence};
 
 use super::job::{CommandEnd, Ended, Job};
 use super::lease::{Effect, LeaseKey, Leases, Opening};
-use super::pads::{Pad, Use};
-use crate::config::{Config, Door, PadSource, Trigger};
+use super::pads::{Extent, Pad, Use};
+use crate::config::{Config, Door, PadSource, ScanGuard, Trigger};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Order, Plan, Report, Slot, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
-use crate::track::Limit;
 
 /// How long to wait for the lock of a pad that somebody else holds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait between two attempts at it.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
-
-/// How many attempts are followed at most.
-const MAX_SOURCES: usize = 65_536;
 
 /// What the executor asks of the world.
 pub trait Outside {
@@ -54,6 +50,8 @@ pub enum Mode {
 pub struct Executor<O> {
     outside: O,
     mode: Mode,
+    scan_guard: ScanGuard,
+    max_sources: usize,
     doors: Vec<DoorState>,
     /// The pads of doors that went away, with their doors' names: what was used of them stays used.
     retired: Vec<(Arc<str>, Box<Pad>)>,
@@ -77,12 +75,32 @@ enum Opener {
     Pad(Box<Pad>),
 }
 
-/// A completed line whose pad is locked by somebody else.
+/// A line that was completed or shown, and is to be struck.
 struct Waiting {
     slot: SlotId,
     source: IpAddr,
+    purpose: Purpose,
     give_up_at: Moment,
     next_try: Moment,
+}
+
+/// What a line is struck for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// It was completed, and opens the door.
+    Open,
+    /// It was shown on the wire, and must never open anything.
+    Discard,
+}
+
+impl Purpose {
+    /// Whoever completes a line has skipped those before it; one that was shown says nothing about others.
+    fn extent(self) -> Extent {
+        match self {
+            Purpose::Open => Extent::WithSkipped,
+            Purpose::Discard => Extent::Alone,
+        }
+    }
 }
 
 impl<O: Outside> Executor<O> {
@@ -91,6 +109,8 @@ impl<O: Outside> Executor<O> {
         Executor {
             outside,
             mode,
+            scan_guard: ScanGuard::default(),
+            max_sources: 0,
             doors: Vec::new(),
             retired: Vec::new(),
             slots: HashMap::new(),
@@ -107,6 +127,8 @@ impl<O: Outside> Executor<O> {
     /// Open doors stay open until their time is up, used lines stay used, and attempts at sequences that are in
     /// both go on.
     pub fn adopt(&mut self, config: Config, now: Moment) {
+        self.scan_guard = config.options.scan_guard;
+        self.max_sources = usize::try_from(config.options.max_sources.0).unwrap_or(usize::MAX);
         let mut before: HashMap<Arc<str>, (SlotId, Sequence)> = HashMap::new();
         for state in std::mem::take(&mut self.doors) {
             match state.opener {
@@ -154,7 +176,12 @@ impl<O: Outside> Executor<O> {
 
     /// Acts on what the capture side has seen.
     pub fn report(&mut self, report: Report, now: Moment) {
-        let (slot, source) = (report.slot(), report.source());
+        let Some((slot, source)) = report.attempt() else {
+            if let Report::LeftOut { count } = report {
+                warn!("{count} lines about stages and timeouts were left out: too many knock at once");
+            }
+            return;
+        };
         let Some(&index) = self.slots.get(&slot) else {
             debug!("{source}: a sequence that is not armed any more");
             return;
@@ -167,14 +194,11 @@ impl<O: Outside> Executor<O> {
             Report::Guarded { stage, .. } => {
                 info!("{who}: {label}: too many other ports were hit; the attempt is ended (stage {stage})");
             }
-            Report::Exposed { .. } => self.expose(index, slot, &who, now),
+            Report::LeftOut { .. } => {}
+            Report::Exposed { .. } => self.claim(slot, source, Purpose::Discard, now),
             Report::Completed { .. } => match self.doors[index].opener {
                 Opener::Static(..) => self.open(index, source, now),
-                Opener::Pad(_) => {
-                    let claim = Waiting { slot, source, give_up_at: now + LOCK_PATIENCE, next_try: now };
-                    self.waiting.push_back(claim);
-                    self.serve_waiting(now);
-                }
+                Opener::Pad(_) => self.claim(slot, source, Purpose::Open, now),
             },
         }
     }
@@ -256,7 +280,7 @@ impl<O: Outside> Executor<O> {
     }
 
     fn plan(&mut self) -> Plan {
-        let mut plan = Plan { max_sources: MAX_SOURCES, ..Plan::default() };
+        let mut plan = Plan { max_sources: self.max_sources, ..Plan::default() };
         for (index, DoorState { door, opener, .. }) in self.doors.iter().enumerate() {
             plan.doors.push(DoorRule {
                 flags: door.flags,
@@ -265,7 +289,7 @@ impl<O: Outside> Executor<O> {
             });
             match opener {
                 Opener::Static(id, sequence) => {
-                    let limit = Limit::auto(sequence);
+                    let limit = self.scan_guard.limit(sequence);
                     plan.slots.push(Slot {
                         id: *id,
                         door: index,
@@ -282,7 +306,7 @@ impl<O: Outside> Executor<O> {
                         door: index,
                         sequence: sequence.clone(),
                         once: true,
-                        limit: Limit::auto(sequence),
+                        limit: self.scan_guard.limit(sequence),
                     }
                 })),
             }
@@ -291,7 +315,19 @@ impl<O: Outside> Executor<O> {
         plan
     }
 
-    /// Tries to use up the completed lines that wait, in their order for each pad.
+    /// Strikes a line behind those of its pad that wait already.
+    fn claim(&mut self, slot: SlotId, source: IpAddr, purpose: Purpose, now: Moment) {
+        self.waiting.push_back(Waiting {
+            slot,
+            source,
+            purpose,
+            give_up_at: now + LOCK_PATIENCE,
+            next_try: now,
+        });
+        self.serve_waiting(now);
+    }
+
+    /// Tries to use up the lines that wait, in their order for each pad.
     fn serve_waiting(&mut self, now: Moment) {
         let mut busy: HashSet<usize> = HashSet::new();
         for claim in std::mem::take(&mut self.waiting) {
@@ -315,11 +351,19 @@ impl<O: Outside> Executor<O> {
         let (label, source) = (Arc::clone(label), claim.source);
         let who = self.outside.describe(source);
         let mut gone = Vec::new();
+        let extent = claim.purpose.extent();
         let used = match self.mode {
-            Mode::Earnest => pad.use_up(claim.slot, &mut gone),
-            Mode::DryRun => pad.pretend_use(claim.slot, &mut gone),
+            Mode::Earnest => pad.use_up(claim.slot, extent, &mut gone),
+            Mode::DryRun => pad.pretend_use(claim.slot, extent, &mut gone),
+        };
+        let what = match claim.purpose {
+            Purpose::Open => "right sequence, but not opened",
+            Purpose::Discard => "a sequence was shown without opening, and could not be struck",
         };
         match used {
+            Use::Struck { .. } if claim.purpose == Purpose::Discard => {
+                warn!("{who}: {label}: a sequence was shown without opening, and is struck");
+            }
             Use::Struck { skipped } => {
                 if skipped > 0 {
                     let plural = if skipped == 1 { "" } else { "s" };
@@ -329,12 +373,11 @@ impl<O: Outside> Executor<O> {
             }
             Use::Busy if claim.give_up_at > now => return false,
             Use::Busy => {
-                pad.give_up(claim.slot, &mut gone);
-                let error = PadErrorKind::Busy;
-                warn!("{who}: {label}: right sequence, but not opened: {}: {error}", pad.path().display());
+                pad.give_up(claim.slot, extent, &mut gone);
+                warn!("{who}: {label}: {what}: {}: {}", pad.path().display(), PadErrorKind::Busy);
             }
             Use::NotArmed => info!("{who}: {label}: a sequence that was used already; nothing is opened"),
-            Use::Failed(error) => warn!("{who}: {label}: right sequence, but not opened: {error}"),
+            Use::Failed(error) => warn!("{who}: {label}: {what}: {error}"),
         }
         for slot in gone {
             self.slots.remove(&slot);
@@ -342,13 +385,6 @@ impl<O: Outside> Executor<O> {
         }
         self.refill(index, now);
         true
-    }
-
-    /// Strikes a line that was shown on the wire, without opening anything.
-    fn expose(&mut self, index: usize, slot: SlotId, who: &str, now: Moment) {
-        let DoorState { opener: Opener::Pad(_), label, .. } = &self.doors[index] else { return };
-        warn!("{who}: {label}: a line was shown on the wire without opening, and is struck");
-        let _ = (slot, now);
     }
 
     fn refill(&mut self, index: usize, now: Moment) {
@@ -375,7 +411,7 @@ impl<O: Outside> Executor<O> {
         for (id, sequence) in moved.new {
             see(&mut traffic, &sequence, door.flags);
             self.slots.insert(id, index);
-            let limit = Limit::auto(&sequence);
+            let limit = self.scan_guard.limit(&sequence);
             self.outside.order(Order::Arm(Slot { id, door: index, sequence, once: true, limit }));
         }
         if traffic != self.traffic {

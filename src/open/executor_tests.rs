@@ -124,6 +124,18 @@ fn a_used_line_opens_nothing_again() {
 }
 
 #[test]
+fn a_line_that_was_shown_is_struck_alone_and_opens_nothing() {
+    let mut lab = Lab::new(ONE_TIME);
+    let report = Report::Exposed { slot: SlotId(2), source: ALICE.parse().unwrap() };
+    lab.executor.report(report, lab.now);
+    assert_eq!(fs::read_to_string(lab.path()).unwrap(), " 1,2\n#3,4\n 5,6\n");
+    lab.complete(2);
+    assert!(lab.commands().is_empty());
+    lab.complete(1);
+    assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+}
+
+#[test]
 fn a_skipped_line_opens_nothing_afterwards() {
     let mut lab = Lab::new(ONE_TIME);
     lab.complete(2);
@@ -145,8 +157,13 @@ fn using_a_line_arms_the_next_one() {
     lab.orders();
     lab.complete(1);
     let sequence = Sequence::parse("5,6").unwrap();
-    let arm =
-        Order::Arm(Slot { id: SlotId(3), door: 0, limit: Limit::auto(&sequence), sequence, once: true });
+    let arm = Order::Arm(Slot {
+        id: SlotId(3),
+        door: 0,
+        limit: ScanGuard::Auto.limit(&sequence),
+        sequence,
+        once: true,
+    });
     assert_eq!(lab.orders(), [Order::Disarm(SlotId(1)), arm]);
 }
 

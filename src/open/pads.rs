@@ -1,6 +1,7 @@
 //! One door's pad: which of its lines are armed, and using one up.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -34,6 +35,15 @@ struct Rest {
     device: u64,
     inode: u64,
     length: u64,
+}
+
+/// Which lines are used up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The line and those armed before it, which whoever knows it has skipped.
+    WithSkipped,
+    /// The line alone.
+    Alone,
 }
 
 /// What became of the attempt to use a line up.
@@ -188,46 +198,51 @@ impl Pad {
         moved
     }
 
-    /// Uses up the line behind `slot`: strikes the lines before it, which were skipped, and then the line itself.
+    /// Uses up the line behind `slot`, along with those before it if they were skipped: strikes them first, and then
+    /// the line itself.
     ///
     /// Only after [`Use::Struck`] may anything be run.  Unless it is busy, none of these lines is ever armed again;
     /// the slots to disarm go to `gone`.
-    pub(super) fn use_up(&mut self, slot: SlotId, gone: &mut Vec<SlotId>) -> Use {
-        let Some(index) = self.armed.iter().position(|armed| armed.slot == slot) else {
-            return Use::NotArmed;
-        };
-        let lines: Vec<&Line> = self.armed.iter().take(index + 1).map(|armed| &armed.line).collect();
+    pub(super) fn use_up(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) -> Use {
+        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
+        let lines: Vec<&Line> = self.armed.range(range.clone()).map(|armed| &armed.line).collect();
         let struck = LockedPad::try_open(self.path()).and_then(|mut pad| pad.strike(&lines));
         if let Err(PadError { kind: PadErrorKind::Busy, .. }) = struck {
             return Use::Busy;
         }
-        self.spend_through(index, gone);
+        let skipped = range.end() - range.start();
+        self.spend(range, gone);
         match struck {
-            Ok(()) => Use::Struck { skipped: index },
+            Ok(()) => Use::Struck { skipped },
             Err(error) => Use::Failed(error),
         }
     }
 
     /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
-    pub(super) fn pretend_use(&mut self, slot: SlotId, gone: &mut Vec<SlotId>) -> Use {
-        match self.armed.iter().position(|armed| armed.slot == slot) {
-            Some(index) => {
-                self.spend_through(index, gone);
-                Use::Struck { skipped: index }
-            }
-            None => Use::NotArmed,
+    pub(super) fn pretend_use(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) -> Use {
+        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
+        let skipped = range.end() - range.start();
+        self.spend(range, gone);
+        Use::Struck { skipped }
+    }
+
+    /// Gives up waiting for the lock: these lines are never to be used.
+    pub(super) fn give_up(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) {
+        if let Some(range) = self.range(slot, extent) {
+            self.spend(range, gone);
         }
     }
 
-    /// Gives up waiting for the lock: the line behind `slot` and those before it are never to be used.
-    pub(super) fn give_up(&mut self, slot: SlotId, gone: &mut Vec<SlotId>) {
-        if let Some(index) = self.armed.iter().position(|armed| armed.slot == slot) {
-            self.spend_through(index, gone);
-        }
+    fn range(&self, slot: SlotId, extent: Extent) -> Option<RangeInclusive<usize>> {
+        let index = self.armed.iter().position(|armed| armed.slot == slot)?;
+        Some(match extent {
+            Extent::WithSkipped => 0..=index,
+            Extent::Alone => index..=index,
+        })
     }
 
-    fn spend_through(&mut self, index: usize, gone: &mut Vec<SlotId>) {
-        for armed in self.armed.drain(..=index) {
+    fn spend(&mut self, range: RangeInclusive<usize>, gone: &mut Vec<SlotId>) {
+        for armed in self.armed.drain(range) {
             gone.push(armed.slot);
             self.spent.extend(armed.line.live().cloned());
         }

@@ -42,7 +42,7 @@ impl Lab {
 
     fn use_up(&mut self, slot: u64) -> (Use, Vec<u64>) {
         let mut gone = Vec::new();
-        let used = self.pad.use_up(SlotId(slot), &mut gone);
+        let used = self.pad.use_up(SlotId(slot), Extent::WithSkipped, &mut gone);
         (used, gone.into_iter().map(|slot| slot.0).collect())
     }
 }
@@ -81,6 +81,18 @@ fn lines_that_were_skipped_are_struck_too_and_never_again_usable() {
     assert!(matches!(lab.use_up(1).0, Use::NotArmed));
     lab.refill();
     assert_eq!(lab.armed(), pairs(&[(4, "7,8"), (5, "9,10"), (6, "11,12")]));
+}
+
+#[test]
+fn a_line_that_is_used_up_alone_leaves_those_before_it_armed() {
+    let mut lab = Lab::new(SIX, 3);
+    let mut gone = Vec::new();
+    let used = lab.pad.use_up(SlotId(2), Extent::Alone, &mut gone);
+    assert!(matches!(used, Use::Struck { skipped: 0 }), "{used:?}");
+    assert_eq!(gone, [SlotId(2)]);
+    assert_eq!(lab.text(), SIX.replacen(" 3", "#3", 1));
+    lab.refill();
+    assert_eq!(lab.armed(), pairs(&[(1, "1,2"), (3, "5,6"), (4, "7,8")]));
 }
 
 #[test]
@@ -143,7 +155,7 @@ fn a_locked_pad_is_busy_and_the_line_stays_armed_until_we_give_up() {
     let holder = LockedPad::try_open(&lab.path()).unwrap();
     assert!(matches!(lab.use_up(1), (Use::Busy, gone) if gone.is_empty()));
     let mut gone = Vec::new();
-    lab.pad.give_up(SlotId(1), &mut gone);
+    lab.pad.give_up(SlotId(1), Extent::WithSkipped, &mut gone);
     assert_eq!(gone, [SlotId(1)]);
     drop(holder);
     lab.refill();

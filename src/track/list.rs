@@ -27,7 +27,7 @@ impl List {
     pub(super) const EMPTY: List = List { first: NONE, last: NONE };
 
     /// The entry that has been in the list for longest.
-    pub(super) fn first(&self) -> Option<u32> {
+    pub(super) fn first(self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)
     }
 

@@ -64,7 +64,9 @@ impl World {
 
     /// Whether these ports, hit from here, open something with the last of them.
     fn opens(&mut self, source: IpAddr, ports: &[u16]) -> bool {
-        ports.iter().for_each(|port| self.send(source, *port, Some(0x02)));
+        for port in ports {
+            self.send(source, *port, Some(0x02));
+        }
         self.opened()
     }
 }
@@ -161,7 +163,9 @@ fn background_traffic_of_the_knocking_person_never_breaks_a_knock() {
         let sequence = Sequence::parse(text).unwrap();
         for step in sequence.steps() {
             for _ in 0..2000 {
-                [443, 80, 22, 993].iter().for_each(|port| world.send(person, *port, Some(0x02)));
+                for port in [443, 80, 22, 993] {
+                    world.send(person, port, Some(0x02));
+                }
             }
             world.send(person, step.port.get(), Some(0x02));
         }

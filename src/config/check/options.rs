@@ -8,6 +8,7 @@ use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Entry, Form, Section, Value};
 use crate::config::schema::Options;
+use crate::config::values;
 
 const KIND: Kind<OptionKey> = Kind { table: OPTIONS, misplaced: "it belongs into the section of a door" };
 
@@ -32,6 +33,8 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
         log_file,
         pid_file,
         interfaces: interfaces(&given, faults),
+        scan_guard: given.read(OptionKey::ScanGuard, faults, values::scan_guard).unwrap_or_default(),
+        max_sources: given.read(OptionKey::MaxSources, faults, values::max_sources).unwrap_or_default(),
     }
 }
 

@@ -28,6 +28,10 @@ const OPTION_CASES: &[Case] = &[
     ("Interface = eth0, lo", "interface = ['eth0', 'lo']", |c| {
         c.options.interfaces == Some(vec!["eth0".to_owned(), "lo".to_owned()])
     }),
+    ("Scan_Guard = 12", "scan_guard = 12", |c| c.options.scan_guard == ScanGuard::Strays(12)),
+    ("Scan_Guard = Off", "scan_guard = 'off'", |c| c.options.scan_guard == ScanGuard::Off),
+    ("Scan_Guard = auto", "scan_guard = 'auto'", |c| c.options.scan_guard == ScanGuard::Auto),
+    ("Max_Sources = 1000", "max_sources = 1000", |c| c.options.max_sources == MaxSources(1000)),
 ];
 
 const DOOR_CASES: &[Case] = &[

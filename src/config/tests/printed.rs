@@ -87,12 +87,16 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         proptest::option::of(path()),
         proptest::option::of(path()),
         proptest::option::of(interfaces),
+        prop_oneof![Just(ScanGuard::Auto), Just(ScanGuard::Off), any::<u16>().prop_map(ScanGuard::Strays)],
+        (MaxSources::FEWEST..=MaxSources::MOST).prop_map(MaxSources),
     )
-        .prop_map(|(use_syslog, log_file, pid_file, interfaces)| Options {
+        .prop_map(|(use_syslog, log_file, pid_file, interfaces, scan_guard, max_sources)| Options {
             use_syslog,
             log_file,
             pid_file,
             interfaces,
+            scan_guard,
+            max_sources,
         });
     let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
         |(a, mut b, c, count, same_name)| {
