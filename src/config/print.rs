@@ -197,7 +197,9 @@ impl Serialize for Item<'_> {
             Item::Text(value) => serializer.serialize_str(value),
             Item::Names([name]) => serializer.serialize_str(name),
             Item::Names(words) | Item::Words(words) => words.serialize(serializer),
-            Item::Sequence(sequence) => serializer.collect_seq(sequence.steps().iter().map(Port::of)),
+            Item::Sequence(sequence) => {
+                serializer.collect_seq(sequence.steps().iter().copied().map(Port::of))
+            }
         }
     }
 }
@@ -211,7 +213,7 @@ enum Port {
 }
 
 impl Port {
-    fn of(step: &Step) -> Port {
+    fn of(step: Step) -> Port {
         match step.protocol {
             Protocol::Tcp => Port::Number(step.port.get()),
             Protocol::Udp => Port::Text(step.to_string()),
