@@ -1,6 +1,6 @@
 //! The tracker against a slow and obvious matcher, over random traffic.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails a test panics")]
+#![expect(clippy::unwrap_used, reason = "what fails a test panics")]
 
 mod reference;
 

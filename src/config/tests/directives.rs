@@ -30,7 +30,6 @@ const OPTION_CASES: &[Case] = &[
     }),
     ("Scan_Guard = 12", "scan_guard = 12", |c| c.options.scan_guard == ScanGuard::Strays(12)),
     ("Scan_Guard = Off", "scan_guard = 'off'", |c| c.options.scan_guard == ScanGuard::Off),
-    ("Scan_Guard = auto", "scan_guard = 'auto'", |c| c.options.scan_guard == ScanGuard::Auto),
     ("Max_Sources = 1000", "max_sources = 1000", |c| c.options.max_sources == MaxSources(1000)),
 ];
 
@@ -98,6 +97,26 @@ fn every_directive_works_in_both_syntaxes() {
     }
     let known = OPTIONS.iter().map(|(name, _)| *name).chain(DOOR.iter().map(|(name, _)| *name));
     assert_eq!(seen, known.map(str::to_owned).collect());
+}
+
+#[test]
+fn the_guard_takes_a_number_or_a_word_and_sources_have_bounds() {
+    let options = |line: &str| {
+        good(&format!("[options]\n{line}\n[d]\nsequence = 1\ntcpflags = syn\ncommand = y\n")).options
+    };
+    assert_eq!(options("scan_guard = AUTO").scan_guard, ScanGuard::Auto);
+    assert_eq!(options("").max_sources, MaxSources(65_536));
+    for (line, message) in [
+        (
+            "scan_guard = never",
+            "t.conf:2:14: `never` is neither auto, nor off, nor a number of ports (0-65535)",
+        ),
+        ("scan_guard = 65536", "t.conf:2:14: `65536` is neither auto"),
+        ("max_sources = 15", "t.conf:2:15: `15` is no number of sources (16-16777216)"),
+    ] {
+        let said = lines(&format!("[options]\n{line}\n"));
+        assert!(said[0].starts_with(message), "{said:?}");
+    }
 }
 
 #[test]

@@ -167,6 +167,8 @@ fn a_configuration_in_both_syntaxes() {
 [options]
     usesyslog
     interface = eth0
+    scan_guard = auto
+    max_sources = 65536
 
 [open SSH]
     sequence = 1,2:udp
@@ -181,6 +183,8 @@ fn a_configuration_in_both_syntaxes() {
     let toml = r#"[options]
 usesyslog = true
 interface = "eth0"
+scan_guard = "auto"
+max_sources = 65536
 
 ["open SSH"]
 sequence = [1, "2:udp"]
