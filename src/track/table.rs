@@ -5,10 +5,12 @@
 //! the oldest attempt of the door that has most goes.  A newcomer is never refused.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hashbrown::HashTable;
 use slab::Slab;
 
 use super::attempt::Attempt;
@@ -26,7 +28,9 @@ const STRAYS: usize = 131_072;
 /// The bounded table.
 pub(super) struct Table {
     capacity: usize,
-    by_address: HashMap<IpAddr, u32>,
+    /// The sources by address; the keys are in the slab alone, since most of the table's space would go to them.
+    by_address: HashTable<u32>,
+    hasher: RandomState,
     sources: Slab<Source>,
     entries: Slab<Entry>,
     /// Attempts that go before all others: those with one hit, and those that are over; oldest first.
@@ -80,7 +84,8 @@ impl Table {
     pub(super) fn new(capacity: usize) -> Table {
         Table {
             capacity: capacity.clamp(1, NONE as usize - 1),
-            by_address: HashMap::new(),
+            by_address: HashTable::new(),
+            hasher: RandomState::new(),
             sources: Slab::new(),
             entries: Slab::new(),
             early: List::EMPTY,
@@ -122,7 +127,7 @@ impl Table {
     /// The source's attempts, as keys.
     pub(super) fn attempts_of(&self, source: IpAddr, keys: &mut Vec<u32>) {
         keys.clear();
-        let Some(&id) = self.by_address.get(&source) else { return };
+        let Some(id) = self.find(source) else { return };
         let mut next = self.sources[id as usize].first;
         while next != NONE {
             keys.push(next);
@@ -153,11 +158,7 @@ impl Table {
         attempt: Attempt,
         strays: impl FnOnce() -> Strays,
     ) -> u32 {
-        let id = *self.by_address.entry(source).or_insert_with(|| {
-            let strays = strays();
-            self.strays += strays.len();
-            to_key(self.sources.insert(Source { address: source, first: NONE, last: NONE, strays }))
-        });
+        let id = self.find(source).unwrap_or_else(|| self.add(source, strays()));
         let is_early = attempt.is_early();
         let key = to_key(self.entries.insert(Entry {
             attempt,
@@ -206,7 +207,7 @@ impl Table {
 
     /// Notes a stray of a source that has attempts here.
     pub(super) fn note_stray(&mut self, source: IpAddr, note: impl FnOnce(&mut Strays)) {
-        let Some(&id) = self.by_address.get(&source) else { return };
+        let Some(id) = self.find(source) else { return };
         let strays = &mut self.sources[id as usize].strays;
         self.strays -= strays.len();
         note(strays);
@@ -251,7 +252,10 @@ impl Table {
             source.last = before;
         }
         let strays = (self.sources[id as usize].first == NONE).then(|| {
-            self.by_address.remove(&address);
+            if let Ok(entry) = self.by_address.find_entry(self.hasher.hash_one(address), |&other| other == id)
+            {
+                entry.remove();
+            }
             let strays = self.sources.remove(id as usize).strays;
             self.strays -= strays.len();
             strays
@@ -281,6 +285,21 @@ impl Table {
             }
         }
         None
+    }
+
+    /// The source with this address.
+    fn find(&self, address: IpAddr) -> Option<u32> {
+        let is_it = |&id: &u32| self.sources[id as usize].address == address;
+        self.by_address.find(self.hasher.hash_one(address), is_it).copied()
+    }
+
+    /// Adds a source that is not there.
+    fn add(&mut self, address: IpAddr, strays: Strays) -> u32 {
+        self.strays += strays.len();
+        let id = to_key(self.sources.insert(Source { address, first: NONE, last: NONE, strays }));
+        let hash = |&id: &u32| self.hasher.hash_one(self.sources[id as usize].address);
+        self.by_address.insert_unique(self.hasher.hash_one(address), id, hash);
+        id
     }
 
     /// Puts an attempt into or out of the early ones.
