@@ -12,6 +12,7 @@ use super::blank::trim;
 use super::command::Command;
 use super::directives::OPTIONS_SECTION;
 use super::schema::{Config, Door, Options, PerFamily, ScanGuard, Trigger};
+use super::values::split_paths;
 use super::{Syntax, toml};
 
 /// What a syntax has no way to write.
@@ -68,6 +69,7 @@ enum Item<'a> {
     Sequence(&'a Sequence),
     Names(&'a [String]),
     Words(&'a [String]),
+    Paths(Vec<&'a str>),
 }
 
 fn inexpressible(section: &str, what: &'static str) -> Inexpressible {
@@ -84,7 +86,7 @@ fn path<'a>(
 }
 
 fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, Item<'a>)>, Inexpressible> {
-    let Options { use_syslog, log_file, pid_file, interfaces, scan_guard, max_sources } = options;
+    let Options { use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources } = options;
     let mut lines = Vec::new();
     if *use_syslog {
         lines.push(("usesyslog", Item::True));
@@ -94,6 +96,9 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
     }
     if let Some(file) = pid_file {
         lines.push(path(file, name, "pidfile")?);
+    }
+    if let Some(directory) = state_dir {
+        lines.push(path(directory, name, "state_dir")?);
     }
     if let Some(names) = interfaces {
         lines.push(("interface", Item::Names(names)));
@@ -115,8 +120,12 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
     match trigger {
         Trigger::Static(sequence) => lines.push(("sequence", Item::Sequence(sequence))),
         Trigger::OneTime(pad) => {
-            lines.push(path(&pad.path, name, "one_time_sequences")?);
+            let paths: Option<Vec<&str>> = pad.paths.iter().map(|path| path.to_str()).collect();
+            let paths = paths.ok_or_else(|| inexpressible(name, "one_time_sequences"))?;
+            lines.push(("one_time_sequences", Item::Paths(paths)));
             lines.push(("one_time_window", Item::Number(pad.window.get().into())));
+            lines.push(("one_time_resync", Item::Number(pad.resync.into())));
+            lines.push(("one_time_low", Item::Number(pad.low.into())));
         }
     }
     lines.push(("seq_timeout", Item::Number(seq_timeout.as_secs())));
@@ -164,7 +173,8 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
             Item::Sequence(sequence) => sequence.to_string().into(),
             Item::Text(value) => value.as_ref().into(),
             Item::Names(names) if !names.iter().any(|name| name.contains('#')) => names.join(",").into(),
-            Item::Names(_) | Item::Words(_) => return Err(inexpressible(section.name, key)),
+            Item::Paths(paths) if reads_back(paths) => paths.join(",").into(),
+            Item::Names(_) | Item::Words(_) | Item::Paths(_) => return Err(inexpressible(section.name, key)),
         };
         let line = format!("    {key} = {value}").trim_end_matches(' ').to_owned();
         if !fits(&value) || toml::is_evident(&line) {
@@ -174,6 +184,11 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
         text.push('\n');
     }
     Ok(())
+}
+
+/// Whether these paths are told apart where commas join them.
+fn reads_back(paths: &[&str]) -> bool {
+    split_paths(&paths.join(",")).into_iter().map(|(_, path)| path).eq(paths.iter().copied())
 }
 
 fn toml_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexpressible> {
@@ -204,6 +219,10 @@ impl Serialize for Item<'_> {
             Item::Number(number) => serializer.serialize_u64(*number),
             Item::Text(value) => serializer.serialize_str(value),
             Item::Names([name]) => serializer.serialize_str(name),
+            Item::Paths(paths) => match paths.as_slice() {
+                [path] => serializer.serialize_str(path),
+                paths => paths.serialize(serializer),
+            },
             Item::Names(words) | Item::Words(words) => words.serialize(serializer),
             Item::Sequence(sequence) => {
                 serializer.collect_seq(sequence.steps().iter().copied().map(Port::of))

@@ -30,6 +30,8 @@ pub struct Options {
     pub log_file: Option<PathBuf>,
     /// Where the daemon in the background keeps its process id; `None` where the file does not say.
     pub pid_file: Option<PathBuf>,
+    /// Where the daemon keeps what must outlive it; `None` where the file does not say.
+    pub state_dir: Option<PathBuf>,
     /// The interfaces to listen on; `None` where the file does not say.
     pub interfaces: Option<Vec<String>>,
     /// How many other ports end a source's attempts.
@@ -120,10 +122,14 @@ pub enum Trigger {
 /// Where a door's one-time sequences come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PadSource {
-    /// The pad's file.
-    pub path: PathBuf,
-    /// How many unstruck lines are armed at once.
+    /// Files, or directories whose `NAME.pad` files are one person's pad each; at least one.
+    pub paths: Vec<PathBuf>,
+    /// How many unstruck lines of each pad are armed at once.
     pub window: NonZeroU16,
+    /// How many lines beyond the window two in a row may be, to open the door all the same (RFC 4226 §7.4); 0 is off.
+    pub resync: u16,
+    /// With this many lines left or fewer a pad is said to run out; 0 never says so.
+    pub low: u32,
 }
 
 /// How a door closes again.

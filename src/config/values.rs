@@ -19,6 +19,8 @@ const LONGEST: u64 = 10 * 366 * 86_400;
 
 /// The most lines of a pad that may be armed at once.
 const MAX_WINDOW: u16 = 1000;
+/// The most lines beyond the window that are looked at.
+const MAX_RESYNC: u16 = 1000;
 
 /// A span of time: plain numbers are seconds, `s`, `m` and `h` say it outright.
 pub(super) fn span_of_time(text: &str) -> Result<Duration, Fault> {
@@ -63,6 +65,25 @@ pub(super) fn window(text: &str) -> Result<NonZeroU16, Fault> {
     })
 }
 
+/// How many lines beyond the window two in a row may be.
+pub(super) fn resync(text: &str) -> Result<u16, Fault> {
+    let number = text.parse().ok().filter(|n| *n <= MAX_RESYNC);
+    number.ok_or_else(|| {
+        let message = format!("`{}` is no number of lines (0-{MAX_RESYNC})", excerpt(text));
+        Fault::error(0..text.len(), message)
+            .hint("how far beyond the window two lines in a row open the door; 0 turns it off")
+    })
+}
+
+/// With how many lines left a pad is said to run out.
+pub(super) fn low(text: &str) -> Result<u32, Fault> {
+    text.parse().map_err(|_| {
+        let message = format!("`{}` is no number of lines (0-{})", excerpt(text), u32::MAX);
+        Fault::error(0..text.len(), message)
+            .hint("with how many lines left a pad is said to run out; 0 never says so")
+    })
+}
+
 /// How many stray ports end an attempt.
 pub(super) fn scan_guard(text: &str) -> Result<ScanGuard, Fault> {
     match text.to_ascii_lowercase().as_str() {
@@ -101,6 +122,11 @@ impl<'a> Word<'a> {
         Word { value, text, offset }
     }
 
+    /// The same with the blanks around it.
+    fn verbatim(text: &'a Text) -> Word<'a> {
+        Word { value: &text.value, text, offset: 0 }
+    }
+
     /// Whether there is something, or at least a pair of quotes.
     pub(super) fn is_written(&self) -> bool {
         !self.value.is_empty() || self.text.form != Form::Bare
@@ -127,6 +153,30 @@ pub(super) fn split_list<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
         start += word.len() + 1;
     }
     words
+}
+
+/// The paths in a text: one in quotes; without quotes, several that are joined by commas.
+pub(super) fn paths_in(text: &Text) -> Vec<Word<'_>> {
+    if text.form != Form::Bare {
+        return vec![Word::verbatim(text)];
+    }
+    split_paths(&text.value).into_iter().map(|(offset, value)| Word { value, text, offset }).collect()
+}
+
+/// Paths joined by commas, each with its offset.  A comma is part of a path unless a `/` follows.
+pub(super) fn split_paths(text: &str) -> Vec<(usize, &str)> {
+    let mut paths = Vec::new();
+    let mut start = 0;
+    for (comma, _) in text.match_indices(',') {
+        if trim(&text[comma + 1..]).1.starts_with('/') {
+            let (blanks, path) = trim(&text[start..comma]);
+            paths.push((start + blanks, path));
+            start = comma + 1;
+        }
+    }
+    let (blanks, path) = trim(&text[start..]);
+    paths.push((start + blanks, path));
+    paths
 }
 
 /// Ports in order, TCP where no protocol is named.

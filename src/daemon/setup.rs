@@ -106,9 +106,10 @@ impl Config {
         let rebase = |path: &mut PathBuf| *path = base.join(&*path);
         self.options.log_file.iter_mut().for_each(rebase);
         self.options.pid_file.iter_mut().for_each(rebase);
+        self.options.state_dir.iter_mut().for_each(rebase);
         for door in &mut self.doors {
             if let config::Trigger::OneTime(pad) = &mut door.trigger {
-                rebase(&mut pad.path);
+                pad.paths.iter_mut().for_each(rebase);
             }
         }
         self

@@ -162,7 +162,10 @@ impl<O: Outside> Executor<O> {
     ///
     /// Neither another name for the door nor another path makes a used line usable: what is spent stays with both.
     fn pad(&mut self, source: &PadSource, label: &Arc<str>) -> Box<Pad> {
-        let known = self.retired.iter().position(|(_, pad)| pad.path() == source.path);
+        let known = self
+            .retired
+            .iter()
+            .position(|(_, pad)| source.paths.first().is_some_and(|path| path == pad.path()));
         let mut pad = match known {
             Some(index) => self.retired.swap_remove(index).1,
             None => Box::new(Pad::new(source.clone())),

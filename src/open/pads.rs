@@ -91,7 +91,7 @@ impl Pad {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.source.path
+        self.source.paths.first().map_or(Path::new(""), |path| path)
     }
 
     /// Takes on what another configuration says of the same pad; the next [`Pad::refill`] follows it.
@@ -159,7 +159,7 @@ impl Pad {
         let mut unfinished = false;
         while kept + lines.len() < usize::from(self.source.window.get()) {
             let Some(line) = scan.next() else { break };
-            let line = line.map_err(|error| PadError::io(&self.source.path, error))?;
+            let line = line.map_err(|error| PadError::io(self.path(), error))?;
             unfinished |= line.entry == Entry::Unfinished;
             if line.live().is_some_and(|sequence| !self.spent.contains(sequence)) {
                 lines.push(line);
@@ -252,8 +252,9 @@ impl Pad {
 /// What there is to say about a door's pad before a start: its bad lines, and how much is left of it.
 pub fn pad_words(door: &Door) -> Vec<String> {
     let Trigger::OneTime(source) = &door.trigger else { return Vec::new() };
-    let path = source.path.display();
-    match Pad::new(source.clone()).survey() {
+    let pad = Pad::new(source.clone());
+    let path = pad.path().display();
+    match pad.survey() {
         Ok(Survey { live, mut complaints, .. }) => {
             let plural = if live == 1 { "" } else { "s" };
             complaints.push(format!("{live} sequence{plural} left in {path}"));

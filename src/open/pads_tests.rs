@@ -18,7 +18,12 @@ impl Lab {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("pad");
         fs::write(&path, text).unwrap();
-        let pad = Pad::new(PadSource { path, window: NonZeroU16::new(window).unwrap() });
+        let pad = Pad::new(PadSource {
+            paths: vec![path],
+            window: NonZeroU16::new(window).unwrap(),
+            resync: 0,
+            low: 0,
+        });
         let mut lab = Lab { directory, pad, slots: SlotCounter::default() };
         lab.refill();
         lab

@@ -23,6 +23,10 @@ const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
 const CMD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many lines of a pad are armed unless `one_time_window` says otherwise.
 const WINDOW: u16 = 5;
+/// How many lines beyond the window are looked at unless `one_time_resync` says otherwise.
+const RESYNC: u16 = 100;
+/// With how many lines left a pad is said to run out unless `one_time_low` says otherwise.
+const LOW: u32 = 5;
 
 const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the section [options]" };
 
@@ -106,16 +110,13 @@ fn trigger<'a>(
     match (given.entry(DoorKey::Sequence), given.entry(DoorKey::OneTimeSequences)) {
         (Some(_), None) => given.read_list(DoorKey::Sequence, faults, values::sequence).map(Trigger::Static),
         (None, Some(_)) => {
-            let value = given.text(DoorKey::OneTimeSequences, faults)?;
-            let path = path::check(value, faults)?;
-            if let Some(other) = pads.insert(path.clone(), &given.name.value) {
-                let message = format!("door [{}] has this pad already", excerpt(other));
-                let fault = Fault::error(value.span.clone(), message);
-                faults.push(fault.hint("a line opens one door; give each door a pad of its own"));
-            }
+            let texts = given.texts(DoorKey::OneTimeSequences, faults)?;
+            let paths = path::pads(&texts, given.name, pads, faults);
             let window = given.read(DoorKey::OneTimeWindow, faults, values::window);
+            let resync = given.read(DoorKey::OneTimeResync, faults, values::resync).unwrap_or(RESYNC);
+            let low = given.read(DoorKey::OneTimeLow, faults, values::low).unwrap_or(LOW);
             let window = window.or(NonZeroU16::new(WINDOW))?;
-            Some(Trigger::OneTime(PadSource { path, window }))
+            Some(Trigger::OneTime(PadSource { paths, window, resync, low }))
         }
         (Some(_), Some(pad)) => {
             let message = "a door takes either `sequence` or `one_time_sequences`, not both";

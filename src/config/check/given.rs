@@ -87,6 +87,23 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
         }
     }
 
+    /// The values of a directive that takes texts, each with all that stands in it: paths.
+    pub(super) fn texts(&self, key: K, faults: &mut Faults) -> Option<Vec<&'a Text>> {
+        let Some(Value::List(list)) = self.entry(key).and_then(|entry| entry.value.as_ref()) else {
+            return self.text(key, faults).map(|text| vec![text]);
+        };
+        if list.value.is_empty() {
+            faults.push(self.unfit(key, &list.span, "at least one value"));
+            return None;
+        }
+        let (numbers, texts): (Vec<_>, Vec<_>) =
+            list.value.iter().partition(|text| text.form == Form::Number);
+        for number in &numbers {
+            faults.push(self.unfit(key, &number.span, "text, not numbers").hint("put it into quotes"));
+        }
+        numbers.is_empty().then_some(texts)
+    }
+
     /// The value of a directive that takes a number, an address or the like, read by `read`.
     pub(super) fn read<T>(
         &self,

@@ -28,10 +28,12 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
     let given = Given::new(&first.name, entries, KIND, faults);
     let mut path = |key| given.text(key, faults).and_then(|value| path::check(value, faults));
     let (log_file, pid_file) = (path(OptionKey::LogFile), path(OptionKey::PidFile));
+    let state_dir = path(OptionKey::StateDir);
     Options {
         use_syslog: given.entry(OptionKey::UseSyslog).is_some_and(|entry| use_syslog(entry, faults)),
         log_file,
         pid_file,
+        state_dir,
         interfaces: interfaces(&given, faults),
         scan_guard: given.read(OptionKey::ScanGuard, faults, values::scan_guard).unwrap_or_default(),
         max_sources: given.read(OptionKey::MaxSources, faults, values::max_sources).unwrap_or_default(),

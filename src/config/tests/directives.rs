@@ -1,6 +1,7 @@
 //! A case for every directive, in both syntaxes.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::*;
 use crate::config::directives::{DOOR, OPTIONS};
@@ -25,6 +26,9 @@ const OPTION_CASES: &[Case] = &[
         c.options.log_file == Some("/var/log/a b".into())
     }),
     ("PidFile = /run/k.pid", "pidfile = '/run/k.pid'", |c| c.options.pid_file == Some("/run/k.pid".into())),
+    ("State_Dir = /var/lib/k", "state_dir = '/var/lib/k'", |c| {
+        c.options.state_dir == Some("/var/lib/k".into())
+    }),
     ("Interface = eth0, lo", "interface = ['eth0', 'lo']", |c| {
         c.options.interfaces == Some(vec!["eth0".to_owned(), "lo".to_owned()])
     }),
@@ -38,10 +42,19 @@ const DOOR_CASES: &[Case] = &[
         c.doors[0].trigger == Trigger::Static("7000,8000:udp".parse_sequence())
     }),
     ("One_Time_Sequences = /etc/pad", "one_time_sequences = '/etc/pad'", |c| {
-        pad(c).path.as_os_str() == "/etc/pad"
+        pad(c).paths == [Path::new("/etc/pad")]
+    }),
+    ("One_Time_Sequences = /etc/a b, /etc/c,d", "one_time_sequences = ['/etc/a b', '/etc/c,d']", |c| {
+        pad(c).paths == [Path::new("/etc/a b"), Path::new("/etc/c,d")]
     }),
     ("One_Time_Window = 7\nOne_Time_Sequences = p", "one_time_window = 7\none_time_sequences = 'p'", |c| {
         pad(c).window.get() == 7
+    }),
+    ("One_Time_Resync = 0\nOne_Time_Sequences = p", "one_time_resync = 0\none_time_sequences = 'p'", |c| {
+        pad(c).resync == 0
+    }),
+    ("One_Time_Low = 70000\nOne_Time_Sequences = p", "one_time_low = 70000\none_time_sequences = 'p'", |c| {
+        pad(c).low == 70_000
     }),
     ("Seq_Timeout = 5", "seq_timeout = 5", |c| c.doors[0].seq_timeout == Duration::from_secs(5)),
     ("Timeout = 2m", "timeout = '2m'", |c| c.doors[0].seq_timeout == Duration::from_secs(120)),

@@ -2,6 +2,7 @@ mod any_text;
 mod directives;
 mod manual;
 mod oddities;
+mod pads;
 mod printed;
 mod report;
 mod toml_files;
@@ -171,28 +172,6 @@ fn a_door_without_tcpflags_is_taken_as_syn_and_says_so() {
     assert!(
         lines(text)[0].starts_with("t.conf:1:2: door [d] has no tcpflags and is taken as `tcpflags = syn`")
     );
-}
-
-#[test]
-fn one_time_doors() {
-    let pad = |more: &str| {
-        let text =
-            format!("[d]\none_time_sequences = /etc/knockd/my pad\ncommand = x\ntcpflags = syn\n{more}");
-        match good(&text).doors.remove(0).trigger {
-            Trigger::OneTime(pad) => (pad.path, pad.window.get()),
-            Trigger::Static(_) => panic!("not a pad"),
-        }
-    };
-    assert_eq!(pad(""), ("/etc/knockd/my pad".into(), 5));
-    assert_eq!(pad("one_time_window = 1"), ("/etc/knockd/my pad".into(), 1));
-    let error = "[d]\none_time_sequences = p\ncommand = x\ntcpflags = syn\none_time_window = 0\n";
-    assert!(lines(error)[0].starts_with("t.conf:5:19: `0` is no window (1-1000)"));
-}
-
-#[test]
-fn one_pad_in_two_doors_is_refused() {
-    let text = "[a]\none_time_sequences = p\ncommand = x\ntcpflags = syn\n[b]\none_time_sequences = p\ncommand = x\ntcpflags = syn\n";
-    assert!(lines(text)[0].starts_with("t.conf:6:22: door [a] has this pad already"));
 }
 
 #[test]

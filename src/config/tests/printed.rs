@@ -56,12 +56,16 @@ fn flags() -> impl Strategy<Value = FlagRule> {
 /// The number keeps pads and names apart.
 fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
+    let several = 1usize..=if classic { 1 } else { 3 };
     let trigger = prop_oneof![
         sequence().prop_map(Trigger::Static),
-        (path(), window).prop_map(move |(path, window)| {
-            let path = format!("/{}{number}", path.display()).into();
-            Trigger::OneTime(PadSource { path, window })
-        }),
+        (path(), several, window, 0u16..=1000, any::<u32>()).prop_map(
+            move |(path, several, window, resync, low)| {
+                let path = |pad| format!("/{}{number}{pad}", path.display()).into();
+                let paths = (0..several).map(path).collect();
+                Trigger::OneTime(PadSource { paths, window, resync, low })
+            }
+        ),
     ];
     let seconds = |least: u64| (least..400_000).prop_map(Duration::from_secs);
     let stop = (seconds(0), commands(classic)).prop_map(|(after, command)| Stop { after, command });
@@ -86,17 +90,13 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         any::<bool>(),
         proptest::option::of(path()),
         proptest::option::of(path()),
+        proptest::option::of(path()),
         proptest::option::of(interfaces),
         prop_oneof![Just(ScanGuard::Auto), Just(ScanGuard::Off), any::<u16>().prop_map(ScanGuard::Strays)],
         (MaxSources::FEWEST..=MaxSources::MOST).prop_map(MaxSources),
     )
-        .prop_map(|(use_syslog, log_file, pid_file, interfaces, scan_guard, max_sources)| Options {
-            use_syslog,
-            log_file,
-            pid_file,
-            interfaces,
-            scan_guard,
-            max_sources,
+        .prop_map(|(use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources)| {
+            Options { use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources }
         });
     let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
         |(a, mut b, c, count, same_name)| {
