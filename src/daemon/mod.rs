@@ -12,12 +12,16 @@ mod life;
 #[cfg(target_os = "linux")]
 mod names;
 #[cfg(target_os = "linux")]
+mod pad_watch;
+#[cfg(target_os = "linux")]
 mod pidfile;
 mod read;
 mod setup;
 
 pub use args::Args;
 pub use failure::Failure;
+#[cfg(target_os = "linux")]
+pub use pad_watch::PadWatch;
 #[cfg(target_os = "linux")]
 pub use pidfile::PidFileError;
 

@@ -1,6 +1,8 @@
 use std::fs::{self, OpenOptions};
+use std::mem::MaybeUninit;
 use std::os::unix::fs::{FileExt as _, MetadataExt, symlink};
 
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use tempfile::TempDir;
 
 use super::*;
@@ -137,6 +139,24 @@ fn a_crash_while_it_is_made_leaves_nothing_that_counts() {
     assert_eq!(place.bytes().len(), at(4096));
     let spent = place.open();
     assert!(spent.contains(mark(1)) && spent.damaged() == 0);
+}
+
+#[test]
+fn it_gets_its_name_only_when_it_is_whole() {
+    let place = Place::new();
+    let dir = StateDir::open(&place.dir()).unwrap();
+    let inotify = inotify::init(CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&inotify, place.dir(), WatchFlags::ALL_EVENTS).unwrap();
+    drop(Spent::open(dir).unwrap());
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut events = inotify::Reader::new(&inotify, &mut buffer);
+    let first = loop {
+        let event = events.next().unwrap();
+        if event.file_name().is_some_and(|name| name.to_bytes() == NAME.as_bytes()) {
+            break event.events();
+        }
+    };
+    assert_eq!(first, ReadFlags::MOVED_TO);
 }
 
 #[test]

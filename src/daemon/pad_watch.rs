@@ -1,0 +1,172 @@
+//! Hints that pads may have changed.  Only hints: what counts is read again at each use.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use log::{debug, error};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+
+/// How long events gather after a hint, so that a file which is written all the time costs little.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How much is read at once: many hundreds of events.
+const BUFFER: usize = 16 * 1024;
+
+/// How many symbolic links one path may go through, as in Linux itself.
+const LINKS: usize = 40;
+
+/// A pad is written to, or goes.
+const OF_FILES: WatchFlags = WatchFlags::MODIFY
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF);
+
+/// Files come and go; what is written to those in it matters only where it is a pad.
+const OF_DIRECTORIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
+/// Watches pads, and the directories that they stand in, for as long as the process lives.
+#[derive(Clone, Debug)]
+pub struct PadWatch(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    inotify: OwnedFd,
+    /// Which watch each path that is not a directory was given last.
+    files: Mutex<HashMap<PathBuf, i32>>,
+}
+
+impl PadWatch {
+    /// Starts the thread that calls `hint` when something has happened to what is watched: at once for a lone event,
+    /// and at most twenty times a second.
+    ///
+    /// While nothing happens it sleeps.  It is an error if the system has no inotify instance or no thread left.
+    pub fn start(hint: impl FnMut() + Send + 'static) -> io::Result<PadWatch> {
+        let watch = PadWatch::silent()?;
+        let watched = Arc::clone(&watch.0);
+        thread::Builder::new().name("pad watch".to_owned()).spawn(move || listen(&watched.inotify, hint))?;
+        Ok(watch)
+    }
+
+    /// Watches this file and the directory it stands in, for a new file in its place; or this directory of pads.
+    ///
+    /// A path that is watched already is followed to where it leads now, so this is to be called again after a hint.
+    /// Where the path goes through a symbolic link, both ends are watched; where directories are missing, the last that
+    /// is there.  What cannot be watched is worth a line for debugging only.
+    pub fn watch(&self, path: &Path) {
+        let mut at = path.to_owned();
+        for _ in 0..LINKS {
+            self.watch_parent(&at);
+            match fs::read_link(&at) {
+                Ok(target) => at = parent_of(&at).join(target),
+                Err(_) => break,
+            }
+        }
+        // The other way round, something that came between would be missed.
+        match self.add(path, OF_DIRECTORIES) {
+            Err(Errno::NOTDIR) => {
+                let id = self.add(path, OF_FILES).ok();
+                self.remember(path, id);
+            }
+            Err(error) => {
+                debug!("{} cannot be watched: {error}", path.display());
+                self.remember(path, None);
+            }
+            Ok(_) => self.remember(path, None),
+        }
+    }
+
+    /// A watch that keeps what happens to itself.
+    fn silent() -> io::Result<PadWatch> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC)?;
+        Ok(PadWatch(Arc::new(Watched { inotify, files: Mutex::default() })))
+    }
+
+    /// Watches the directory that `path` stands in, or the nearest one above it that exists.
+    fn watch_parent(&self, path: &Path) {
+        for directory in parent_of(path).ancestors() {
+            let directory = if directory == Path::new("") { Path::new(".") } else { directory };
+            match self.add(directory, OF_DIRECTORIES) {
+                Ok(_) => return,
+                Err(error) => debug!("{} cannot be watched: {error}", directory.display()),
+            }
+        }
+    }
+
+    fn add(&self, path: &Path, events: WatchFlags) -> Result<i32, Errno> {
+        inotify::add_watch(&self.0.inotify, path, events)
+    }
+
+    /// Notes the watch that a path has now, and ends the one that it had before if that was on another file.
+    fn remember(&self, path: &Path, id: Option<i32>) {
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match id {
+            Some(id) => files.insert(path.to_owned(), id),
+            None => files.remove(path),
+        };
+        if let Some(before) = before
+            && !files.values().any(|&id| id == before)
+        {
+            // It has ended by itself if its file was deleted.
+            let _ = inotify::remove_watch(&self.0.inotify, before);
+        }
+    }
+}
+
+/// The directory that this path stands in.
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Waits for events, for ever.
+fn listen(inotify: &OwnedFd, mut hint: impl FnMut()) {
+    let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
+    let mut reader = Reader::new(inotify, &mut buffer);
+    loop {
+        match matters(&mut reader) {
+            Ok(true) => {
+                hint();
+                thread::sleep(GATHER);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                error!("pads are no longer watched, and changes to them are seen late: {error}");
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for the next events, and says whether one of them can mean something.
+fn matters(reader: &mut Reader<'_, impl AsFd>) -> Result<bool, Errno> {
+    let mut matters = false;
+    loop {
+        match reader.next() {
+            // An overflow of the queue counts, too: anything may have happened.  That a watch has ended does not.
+            Ok(event) => matters |= event.events() != ReadFlags::IGNORED,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        if reader.is_buffer_empty() {
+            return Ok(matters);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pad_watch_tests.rs"]
+mod tests;
