@@ -137,10 +137,12 @@ impl Watch {
     /// Judges one batch of packets of each feed; how much the busiest has brought.
     fn take_hits(&mut self, reports: &mut Vec<Report>) -> Arrived {
         let mut most = Arrived::Nothing;
-        let (now, time_of_day) = (self.clock.now(), SystemTime::now());
+        let clock = self.clock;
+        let read_clocks = || (clock.now(), SystemTime::now());
+        let mut clocks = read_clocks();
         let (tracker, latest) = (&mut self.tracker, &mut self.latest);
         let mut take = |hit: &Hit, at: SystemTime| {
-            *latest = arrival(at, now, time_of_day).max(*latest);
+            *latest = arrival(at, &mut clocks, read_clocks).max(*latest);
             tracker.hit(hit, *latest, reports);
         };
         self.feeds.retain_mut(|feed| match feed.hits(&mut take) {
@@ -176,8 +178,18 @@ impl Watch {
 /// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets
 /// by when they came, not by when it sees them.
 ///
-/// A difference that no waiting explains comes from a time of day that was changed meanwhile, and is passed over.
-fn arrival(at: SystemTime, now: Moment, time_of_day: SystemTime) -> Moment {
+/// `clocks` is what both clocks said lately; they are read again for a packet that came since, which may be long ago if
+/// the daemon was held up in between.  A difference that no waiting explains comes from a time of day that was changed
+/// meanwhile, and is passed over.
+fn arrival(
+    at: SystemTime,
+    clocks: &mut (Moment, SystemTime),
+    read_clocks: impl Fn() -> (Moment, SystemTime),
+) -> Moment {
+    if at > clocks.1 {
+        *clocks = read_clocks();
+    }
+    let (now, time_of_day) = *clocks;
     let age = time_of_day.duration_since(at).unwrap_or_default();
     if age > LONGEST_WAIT { now } else { now.back(age) }
 }
@@ -186,14 +198,30 @@ fn arrival(at: SystemTime, now: Moment, time_of_day: SystemTime) -> Moment {
 mod tests {
     use super::*;
 
+    fn at(second: u64) -> Moment {
+        Moment::after_start(Duration::from_secs(second))
+    }
+
+    fn noon() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
+    }
+
     #[test]
     fn a_packet_counts_from_when_it_came() {
-        let now = Moment::after_start(Duration::from_secs(100));
-        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let came = |age| arrival(noon - Duration::from_secs(age), now, noon);
+        let now = at(100);
+        let moment_of = |when| arrival(when, &mut (now, noon()), || (now, noon()));
+        let came = |age| moment_of(noon() - Duration::from_secs(age));
         assert_eq!(came(0), now);
-        assert_eq!(came(7), Moment::after_start(Duration::from_secs(93)));
+        assert_eq!(came(7), at(93));
         assert_eq!(came(3600), now, "the time of day was set forward");
-        assert_eq!(arrival(noon + Duration::from_secs(3600), now, noon), now, "it was set back");
+        assert_eq!(moment_of(noon() + Duration::from_secs(3600)), now, "it was set back");
+    }
+
+    #[test]
+    fn a_packet_that_came_since_the_clocks_were_read_counts_from_when_it_came() {
+        let later = |seconds| (at(100 + seconds), noon() + Duration::from_secs(seconds));
+        let mut clocks = later(0);
+        let mut came = |second| arrival(noon() + Duration::from_secs(second), &mut clocks, || later(30));
+        assert_eq!([came(0), came(10), came(25)], [at(100), at(110), at(125)]);
     }
 }
