@@ -21,7 +21,7 @@ pub mod moment;
 pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
-#[cfg(all(feature = "daemon", target_os = "linux"))]
+#[cfg(feature = "daemon")]
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;

@@ -134,6 +134,8 @@ pub enum Report {
         slot: SlotId,
         /// Who knocked.
         source: IpAddr,
+        /// Whether every hit was made.
+        whole: bool,
     },
 }
 
@@ -145,7 +147,7 @@ impl Report {
             | Report::Completed { slot, source }
             | Report::TimedOut { slot, source, .. }
             | Report::Guarded { slot, source, .. }
-            | Report::Exposed { slot, source } => (slot, source),
+            | Report::Exposed { slot, source, .. } => (slot, source),
             Report::LeftOut { .. } => return None,
         })
     }

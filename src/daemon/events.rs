@@ -2,15 +2,17 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use log::error;
+use log::{error, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::names::Names;
+use super::pad_watch::PadWatch;
 use crate::capture::{Control, OrderSender, Watch};
 use crate::message::{Order, Report};
 use crate::open::{CommandEnd, Ended, Job, Mode, Outside, run};
@@ -27,6 +29,8 @@ pub(super) enum Event {
     WatchEnded,
     /// A command has ended.
     CommandEnded(CommandEnd),
+    /// Something may have happened to a pad.
+    Pads,
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -45,6 +49,15 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Turns what happens to the pads into events; the daemon can do without, and looks from time to time anyway.
+pub(super) fn watch_pads(events: Sender<Event>) -> Option<PadWatch> {
+    let hint = move || {
+        // Fails only when the main thread has gone, and the process with it.
+        let _ = events.send(Event::Pads);
+    };
+    PadWatch::start(hint).inspect_err(|error| warn!("changes of pads are noticed late: {error}")).ok()
 }
 
 /// Runs the capture side in a thread of its own.
@@ -75,6 +88,8 @@ pub(super) struct Threads {
     pub(super) events: mpsc::Sender<Event>,
     /// Looks up names for the log, if it is to have any.
     pub(super) names: Option<Names>,
+    /// Sees what happens to the pads, where that can be seen.
+    pub(super) pads: Option<PadWatch>,
     pub(super) mode: Mode,
 }
 
@@ -101,6 +116,12 @@ impl Outside for Threads {
             let outcome: io::Result<Ended> = Err(error);
             let end = CommandEnd { key, outcome, complaint: String::new() };
             let _ = self.events.send(Event::CommandEnded(end));
+        }
+    }
+
+    fn watch(&mut self, path: &Path) {
+        if let Some(pads) = &self.pads {
+            pads.watch(path);
         }
     }
 

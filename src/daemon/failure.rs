@@ -9,6 +9,7 @@ use super::pidfile::PidFileError;
 use crate::capture::OpenError;
 use crate::config::{LoadError, Report};
 use crate::logging::LogError;
+use crate::state::StateError;
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Failure {
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     PidFile(#[from] PidFileError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The operating system refuses something else.
     #[error("{what}: {error}")]
     System {

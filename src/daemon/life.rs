@@ -1,22 +1,24 @@
 //! Start, events, reload, end.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use log::{error, info};
+use log::{error, info, warn};
 
 use super::args::Args;
 use super::detach;
-use super::events::{Event, Threads, start_watch, watch_signals};
+use super::events::{Event, Threads, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::names::Names;
 use super::pidfile::PidFile;
 use super::setup::{Setup, here, log_warnings};
 use crate::capture::{Control, OrderSender, Watch};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Trigger};
 use crate::logging::log_to;
 use crate::open::{Executor, Mode};
+use crate::state::{Spent, StateDir, StateError};
 use crate::track::Tracker;
 
 /// How long an orderly end may take to close the doors that are open.
@@ -44,8 +46,12 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
-    let threads = Threads { orders: orders.clone(), events: events.clone(), names, mode };
-    let mut executor = Executor::new(threads, mode);
+    let pads = watch_pads(events.clone());
+    let threads = Threads { orders: orders.clone(), events: events.clone(), names, pads, mode };
+    let state_dir = state_dir_for(&config, mode);
+    let spent = state_dir.as_deref().map(remember_in).transpose()?;
+    let mut executor = Executor::new(threads, mode, spent.unwrap_or_else(Spent::in_memory));
+    executor.keep_looking(clock.now());
     executor.adopt(config, clock.now());
     // Before the log says so: whoever reads that line may knock at once.
     watch.obey();
@@ -54,7 +60,13 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, executor, happened, orders, interfaces, clock }.run()
+    Life { setup, executor, mode, state_dir, happened, orders, interfaces, clock }.run()
+}
+
+/// The state directory, if this configuration needs one.
+fn state_dir_for(config: &Config, mode: Mode) -> Option<PathBuf> {
+    let remembers = config.doors.iter().any(|door| matches!(door.trigger, Trigger::OneTime(_)));
+    (remembers && mode == Mode::Earnest).then(|| Setup::state_dir(config))
 }
 
 /// Starts the daemon as a process of its own, and returns when it listens.
@@ -64,10 +76,18 @@ pub(super) fn detached() -> Result<(), Failure> {
     code.map_or(Ok(()), |code| Err(Failure::Detached { code }))
 }
 
+/// What is remembered of used lines in this directory, and is to be.
+fn remember_in(state_dir: &Path) -> Result<Spent, StateError> {
+    StateDir::open(state_dir).and_then(Spent::open)
+}
+
 /// A running daemon.
 struct Life {
     setup: Setup,
     executor: Executor<Threads>,
+    mode: Mode,
+    /// The state directory, if it is in use.
+    state_dir: Option<PathBuf>,
     happened: Receiver<Event>,
     orders: OrderSender,
     interfaces: Vec<String>,
@@ -80,6 +100,7 @@ impl Life {
             match self.next_event() {
                 Some(Event::Report(report)) => self.executor.report(report, self.clock.now()),
                 Some(Event::CommandEnded(end)) => self.executor.command_ended(&end, self.clock.now()),
+                Some(Event::Pads) => self.executor.look_at_pads(self.clock.now()),
                 Some(Event::Reload) => self.reload(),
                 Some(Event::Terminate) => {
                     self.close();
@@ -133,11 +154,28 @@ impl Life {
         }
     }
 
+    /// Opens the state directory when the first one-time door comes with a reload.
+    fn use_state_dir(&mut self, config: &Config) -> Result<(), Failure> {
+        let wanted = state_dir_for(config, self.mode);
+        match (&self.state_dir, wanted) {
+            (None, Some(path)) => {
+                self.executor.remember_in(remember_in(&path)?);
+                self.state_dir = Some(path);
+            }
+            (Some(used), Some(path)) if *used != path => {
+                warn!("{} becomes the state directory with the next start", path.display());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn try_reload(&mut self) -> Result<Config, Failure> {
         let (config, report) = self.setup.read_config()?;
         let wanted = self.setup.interfaces(&config);
         let feeds = if wanted == self.interfaces { None } else { Some(self.setup.open_feeds(&wanted)?) };
         let here = here()?;
+        self.use_state_dir(&config)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);
         if let Some(feeds) = feeds {

@@ -22,6 +22,10 @@ const DEFAULT_INTERFACE: &str = "eth0";
 /// The pidfile of a configuration that names none.
 const DEFAULT_PIDFILE: &str = "/run/knockd.pid";
 
+#[cfg(target_os = "linux")]
+/// The state directory of a configuration that names none.
+const DEFAULT_STATE_DIR: &str = "/var/lib/knockd";
+
 /// The command line, and the directory that relative paths start from.
 #[derive(Debug)]
 pub(super) struct Setup {
@@ -80,6 +84,12 @@ impl Setup {
         let asked = self.args.pidfile.as_ref().map(|path| self.base.join(path));
         let configured = || config.options.pid_file.clone().unwrap_or_else(|| DEFAULT_PIDFILE.into());
         asked.or_else(|| self.args.daemon.then(configured))
+    }
+
+    #[cfg(target_os = "linux")]
+    /// Where the daemon keeps what it has to know after a restart.
+    pub(super) fn state_dir(config: &Config) -> PathBuf {
+        config.options.state_dir.clone().unwrap_or_else(|| DEFAULT_STATE_DIR.into())
     }
 
     #[cfg(target_os = "linux")]

@@ -67,6 +67,7 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         .env("KNOCK_IP", job.key.source.to_string())
         .env("KNOCK_DOOR", job.key.door.as_ref())
         .env("KNOCK_FAMILY", family)
+        .envs(job.pad.as_deref().map(|pad| ("KNOCK_PAD", pad)))
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
@@ -161,7 +162,7 @@ mod tests {
 
     fn end_of_command(command: Command) -> CommandEnd {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
-        let job = Job { key, phase: Phase::Start, command };
+        let job = Job { key, pad: None, phase: Phase::Start, command };
         let mut end = None;
         run(&job, LONG, |e| end = Some(e));
         end.unwrap()
@@ -175,7 +176,9 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = Command::Shell("sleep 600 & echo $! >&2; sleep 600".to_owned());
         let mut end = None;
-        run(&Job { key, phase: Phase::Start, command }, Duration::from_millis(500), |e| end = Some(e));
+        run(&Job { key, pad: None, phase: Phase::Start, command }, Duration::from_millis(500), |e| {
+            end = Some(e);
+        });
         let end = end.unwrap();
         assert_eq!(end.outcome.unwrap(), Ended::TimedOut);
         let background = Pid::from_raw(end.complaint.parse().unwrap()).unwrap();
@@ -247,7 +250,7 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
         let (mut child, stderr) =
-            spawn(&Job { key, phase: Phase::Stop, command: Command::Shell(command) }).unwrap();
+            spawn(&Job { key, pad: None, phase: Phase::Stop, command: Command::Shell(command) }).unwrap();
         drop(stderr);
         drop(hold);
         assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
@@ -260,7 +263,7 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
         let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
-        let job = Job { key, phase: Phase::Start, command };
+        let job = Job { key, pad: None, phase: Phase::Start, command };
         let runner = std::thread::spawn(move || run(&job, LONG, |end| sender.send(end).unwrap()));
         let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(end.complaint, "started");

@@ -1,6 +1,7 @@
 //! A command to run for a door and an address, and how it ended.
 
 use std::io;
+use std::sync::Arc;
 
 use super::lease::LeaseKey;
 use crate::config::Command;
@@ -19,6 +20,8 @@ pub enum Phase {
 pub struct Job {
     /// For which door and address.
     pub key: LeaseKey,
+    /// Whose pad opened the door, if it was opened with one.
+    pub pad: Option<Arc<str>>,
     /// Whether it opens or closes.
     pub phase: Phase,
     /// What to run, with the address in its place.

@@ -27,6 +27,8 @@ pub struct LeaseKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Opening {
     pub(super) key: LeaseKey,
+    /// Whose pad opened it.
+    pub(super) pad: Option<Arc<str>>,
     /// The command that opens, if there is one for the address's family.
     pub(super) start: Option<Command>,
     /// When to close again after opening, and with what.
@@ -54,9 +56,17 @@ pub(super) struct Leases {
 #[derive(Debug, Default)]
 struct Entry {
     running: bool,
-    /// The stop command that is owed, and when.
-    open: Option<(Moment, Command)>,
+    /// The stop command that is owed.
+    open: Option<Owed>,
     waiting: VecDeque<Opening>,
+}
+
+/// A stop command that is to be run.
+#[derive(Debug)]
+struct Owed {
+    deadline: Moment,
+    stop: Command,
+    pad: Option<Arc<str>>,
 }
 
 impl Leases {
@@ -104,8 +114,8 @@ impl Leases {
         for key in keys {
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.waiting.clear();
-                if let Some((deadline, _)) = &mut entry.open {
-                    *deadline = now;
+                if let Some(owed) = &mut entry.open {
+                    owed.deadline = now;
                 }
             }
             effects.extend(self.go_on(&key, now));
@@ -128,24 +138,25 @@ impl Leases {
         let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
         let mut effects = Vec::new();
         while !entry.running {
-            let job = |phase, command| Effect::Run(Job { key: key.clone(), phase, command });
-            let timed_out = entry.open.as_ref().is_some_and(|(deadline, _)| *deadline <= now);
+            let job = |phase, pad, command| Effect::Run(Job { key: key.clone(), pad, phase, command });
+            let timed_out = entry.open.as_ref().is_some_and(|owed| owed.deadline <= now);
             if timed_out || (entry.open.is_some() && !entry.waiting.is_empty()) {
-                let Some((deadline, stop)) = entry.open.take() else { break };
+                let Some(Owed { deadline, stop, pad }) = entry.open.take() else { break };
                 self.deadlines.remove(&(deadline, key.clone()));
                 if timed_out {
                     effects.push(Effect::TimedOut(key.clone()));
                 }
                 entry.running = true;
-                effects.push(job(Phase::Stop, stop));
+                effects.push(job(Phase::Stop, pad, stop));
             } else if let Some(opening) = entry.waiting.pop_front() {
                 if let Some((after, stop)) = opening.stop {
-                    entry.open = Some((now + after, stop));
-                    self.deadlines.insert((now + after, key.clone()));
+                    let deadline = now + after;
+                    entry.open = Some(Owed { deadline, stop, pad: opening.pad.clone() });
+                    self.deadlines.insert((deadline, key.clone()));
                 }
                 if let Some(start) = opening.start {
                     entry.running = true;
-                    effects.push(job(Phase::Start, start));
+                    effects.push(job(Phase::Start, opening.pad, start));
                 }
             } else {
                 break;
@@ -173,7 +184,7 @@ mod tests {
     fn opening(source: &str) -> Opening {
         let shell = |text: &str| Command::Shell(text.to_owned());
         let stop = Some((Duration::from_secs(10), shell("stop")));
-        Opening { key: key(source), start: Some(shell("start")), stop }
+        Opening { key: key(source), pad: None, start: Some(shell("start")), stop }
     }
 
     fn words(effects: &[Effect]) -> Vec<String> {

@@ -1,278 +1,200 @@
-//! One door's pad: which of its lines are armed, and using one up.
+//! A door's pads: one file, several, or those in a directory, one for each person.
 
-use std::collections::{HashSet, VecDeque};
-use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use seqgen::pad::{BadLineKind, Entry, Line, LockedPad, PadError, PadErrorKind, Position, ReadPad, Seen};
-use seqgen::sequence::{Protocol, Sequence};
+use super::memory::PadMemory;
+use super::pad::{Pad, PadId, Reach};
+use crate::config::PadSource;
+use crate::message::SlotId;
+use crate::state::Spent;
 
-use crate::config::{Door, PadSource, Trigger};
-use crate::message::{SlotCounter, SlotId};
+/// What the files in a directory of pads are called.
+const EXTENSION: &str = "pad";
 
-/// How many bad lines of one pad are named in the log; the rest are counted.
-const NAMED_BAD_LINES: usize = 10;
-
-/// A pad and its window: the next unstruck lines, which are armed.
-pub(super) struct Pad {
-    source: PadSource,
-    armed: VecDeque<Armed>,
-    /// Lines that were used, skipped or failed to be struck: never armed again, whatever the file says.
-    spent: HashSet<Sequence>,
-    /// Where to go on reading, for as long as the file is the one that was read.
-    rest: Option<Rest>,
-}
-
-struct Armed {
-    slot: SlotId,
-    line: Line,
-}
-
-struct Rest {
-    position: Position,
-    seen: Seen,
-    device: u64,
-    inode: u64,
-    length: u64,
-}
-
-/// Which lines are used up together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// The line and those armed before it, which whoever knows it has skipped.
-    WithSkipped,
-    /// The line alone.
-    Alone,
-}
-
-/// What became of the attempt to use a line up.
-#[derive(Debug)]
-pub(super) enum Use {
-    /// It is struck, and so are this many lines before it that were skipped.
-    Struck {
-        /// How many lines were skipped.
-        skipped: usize,
-    },
-    /// Somebody else holds the lock; to be tried again.
-    Busy,
-    /// It was no longer armed: used in the meantime, or skipped.
-    NotArmed,
-    /// It could not be struck, and is never to be used.
-    Failed(PadError),
-}
-
-/// What a whole reading of a pad found.
+/// Gives out pad numbers, each once.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    /// Lines that can still be used.
-    pub(super) live: u64,
-    /// Whether any live line has a hit over UDP.
-    pub(super) udp: bool,
-    /// The first bad lines, ready for the log.
-    pub(super) complaints: Vec<String>,
+pub(super) struct PadCounter(u64);
+
+impl PadCounter {
+    fn take(&mut self) -> PadId {
+        self.0 += 1;
+        PadId(self.0)
+    }
 }
 
-/// How the window has moved.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
-    /// Slots that are armed no more.
-    pub(super) gone: Vec<SlotId>,
-    /// Slots that are armed now, with their sequences.
-    pub(super) new: Vec<(SlotId, Sequence)>,
-    /// Whether the last line may still be being written, so that it is worth reading again when the file has
-    /// settled.
-    pub(super) unfinished: bool,
+/// A pad that the configuration asks for, and whose it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) name: Arc<str>,
 }
 
-impl Pad {
-    pub(super) fn new(source: PadSource) -> Pad {
-        Pad { source, armed: VecDeque::new(), spent: HashSet::new(), rest: None }
+/// All pads of one door.
+pub(super) struct Pads {
+    source: PadSource,
+    label: Arc<str>,
+    members: Vec<Pad>,
+    /// What was said last of what is wrong with directories.
+    said: Vec<String>,
+}
+
+impl Pads {
+    /// The pads of the door with this label.  Those that are among its `earlier` ones go on as they are.
+    pub(super) fn new(source: PadSource, label: &Arc<str>, earlier: Option<Pads>) -> Pads {
+        let mut members = earlier.map(|earlier| earlier.members).unwrap_or_default();
+        let asked = find_pads(&source.paths).0;
+        members.retain(|pad| asked.iter().any(|found| found.path == pad.path()));
+        members.iter_mut().for_each(Pad::say_again);
+        Pads { source, label: Arc::clone(label), members, said: Vec::new() }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.source.paths.first().map_or(Path::new(""), |path| path)
+    /// Where they come from.
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.source.paths
     }
 
-    /// Takes on what another configuration says of the same pad; the next [`Pad::refill`] follows it.
-    pub(super) fn reconfigure(&mut self, source: PadSource) {
-        self.source = source;
-        self.rest = None;
+    /// Whether it takes a name to tell them apart.
+    pub(super) fn are_several(&self) -> bool {
+        self.members.len() > 1
+            || self.members.iter().any(|pad| !self.source.paths.iter().any(|path| path == pad.path()))
     }
 
-    /// Takes every line that was used up of `other` for used up here as well.
-    pub(super) fn inherit(&mut self, other: &Pad) {
-        self.spent.extend(other.spent.iter().cloned());
-        self.armed.retain(|armed| !armed.line.live().is_some_and(|sequence| other.spent.contains(sequence)));
-    }
-
-    /// The armed lines.
-    pub(super) fn armed(&self) -> impl Iterator<Item = (SlotId, &Sequence)> {
-        self.armed.iter().filter_map(|armed| Some((armed.slot, armed.line.live()?)))
-    }
-
-    /// Reads the whole pad without arming anything.
-    pub(super) fn survey(&self) -> Result<Survey, PadError> {
-        let path = self.path();
-        let mut pad = ReadPad::open(path)?;
-        let mut survey = Survey::default();
-        let mut bad = 0;
-        for line in pad.lines()? {
-            let line = line.map_err(|error| PadError::io(path, error))?;
-            match &line.entry {
-                Entry::Live(sequence) if !self.spent.contains(sequence) => {
-                    survey.live += 1;
-                    survey.udp |= sequence.steps().iter().any(|step| step.protocol == Protocol::Udp);
-                }
-                Entry::Bad(fault) => {
-                    bad += 1;
-                    if bad <= NAMED_BAD_LINES {
-                        let place = format!("{}:{}:{}", path.display(), line.number, fault.column());
-                        survey.complaints.push(format!("{place}: line left out: {}", reason(&fault.kind)));
-                    }
-                }
-                _ => {}
-            }
-        }
-        if bad > NAMED_BAD_LINES {
-            let more = bad - NAMED_BAD_LINES;
-            survey.complaints.push(format!("{}: {more} more bad lines are left out", path.display()));
-        }
-        Ok(survey)
-    }
-
-    /// Arms lines until the window is full again, and disarms those that the file no longer offers.
+    /// Looks which pads there are now; those that are new are still to be read.
     ///
-    /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.
-    pub(super) fn refill(&mut self, slots: &mut SlotCounter) -> Result<Moved, PadError> {
-        let mut pad = ReadPad::open(self.path())?;
-        let metadata = pad.file().metadata().map_err(|error| PadError::io(self.path(), error))?;
-        let same = self.rest.take().filter(|rest| {
-            (rest.device, rest.inode, rest.length) == (metadata.dev(), metadata.ino(), metadata.len())
-        });
-        let mut scan = match &same {
-            Some(rest) => pad.lines_from(rest.position, rest.seen.clone())?,
-            None => pad.lines()?,
-        };
-        let kept = if same.is_some() { self.armed.len() } else { 0 };
-        let mut lines = Vec::new();
-        let mut unfinished = false;
-        while kept + lines.len() < usize::from(self.source.window.get()) {
-            let Some(line) = scan.next() else { break };
-            let line = line.map_err(|error| PadError::io(self.path(), error))?;
-            unfinished |= line.entry == Entry::Unfinished;
-            if line.live().is_some_and(|sequence| !self.spent.contains(sequence)) {
-                lines.push(line);
+    /// One whose file is gone stays: whoever uses one of its lines shows that line to the wire, and it must be known for
+    /// spent when the file comes back.  Returns what is newly wrong with directories.
+    pub(super) fn look(&mut self, counter: &mut PadCounter, spent: &Spent) -> Vec<String> {
+        let (found, complaints) = find_pads(&self.source.paths);
+        let reach = Reach::of(&self.source);
+        for Found { path, name } in found {
+            if let Some(pad) = self.members.iter_mut().find(|pad| pad.path() == path) {
+                if (pad.reach(), pad.name()) != (reach, &name) {
+                    pad.reconfigure(reach, name);
+                }
+                continue;
             }
+            let memory = PadMemory::new(&self.label, &path, spent);
+            self.members.push(Pad::new(counter.take(), path, name, reach, memory));
         }
-        let (position, seen) = scan.into_rest();
-        self.rest = Some(Rest {
-            position,
-            seen,
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
+        let news = complaints.iter().filter(|words| !self.said.contains(words)).cloned().collect();
+        self.said = complaints;
+        news
+    }
+
+    /// Forgets pads that are directories now, which are looked into instead; their slots go to `gone`.
+    pub(super) fn drop_directories(&mut self, gone: &mut Vec<SlotId>) {
+        self.members.retain(|pad| {
+            let stays = !pad.path().is_dir();
+            if !stays {
+                gone.extend(pad.armed().map(|(slot, _)| slot));
+            }
+            stays
         });
-        Ok(Moved { unfinished, ..self.arm(kept, lines, slots) })
     }
 
-    /// Arms `lines` behind the first `kept` of those armed now.  A line that was armed before keeps its slot, so
-    /// that whoever is half-way through it is not disturbed.
-    fn arm(&mut self, kept: usize, lines: Vec<Line>, slots: &mut SlotCounter) -> Moved {
-        let mut earlier = self.armed.split_off(kept);
-        let mut moved = Moved::default();
-        for line in lines {
-            let Some(sequence) = line.live() else { continue };
-            let before = earlier.iter().position(|armed| armed.line.live() == Some(sequence));
-            let slot = before.and_then(|index| earlier.remove(index)).map_or_else(
-                || {
-                    let slot = slots.take();
-                    moved.new.push((slot, sequence.clone()));
-                    slot
-                },
-                |armed| armed.slot,
-            );
-            self.armed.push_back(Armed { slot, line });
-        }
-        moved.gone = earlier.iter().map(|armed| armed.slot).collect();
-        moved
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Pad> {
+        self.members.iter()
     }
 
-    /// Uses up the line behind `slot`, along with those before it if they were skipped: strikes them first, and then
-    /// the line itself.
-    ///
-    /// Only after [`Use::Struck`] may anything be run.  Unless it is busy, none of these lines is ever armed again;
-    /// the slots to disarm go to `gone`.
-    pub(super) fn use_up(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) -> Use {
-        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
-        let lines: Vec<&Line> = self.armed.range(range.clone()).map(|armed| &armed.line).collect();
-        let struck = LockedPad::try_open(self.path()).and_then(|mut pad| pad.strike(&lines));
-        if let Err(PadError { kind: PadErrorKind::Busy, .. }) = struck {
-            return Use::Busy;
-        }
-        let skipped = range.end() - range.start();
-        self.spend(range, gone);
-        match struck {
-            Ok(()) => Use::Struck { skipped },
-            Err(error) => Use::Failed(error),
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pad> {
+        self.members.iter_mut()
+    }
+
+    pub(super) fn get_mut(&mut self, id: PadId) -> Option<&mut Pad> {
+        self.members.iter_mut().find(|pad| pad.id() == id)
+    }
+}
+
+/// The pads at these paths, with those in directories in the order of their names, and what is wrong with directories.
+pub(super) fn find_pads(paths: &[PathBuf]) -> (Vec<Found>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut complaints = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            find_in(path, &mut found, &mut complaints);
+        } else {
+            found.push(Found { path: path.clone(), name: name_of(path) });
         }
     }
+    (found, complaints)
+}
 
-    /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
-    pub(super) fn pretend_use(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) -> Use {
-        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
-        let skipped = range.end() - range.start();
-        self.spend(range, gone);
-        Use::Struck { skipped }
-    }
-
-    /// Gives up waiting for the lock: these lines are never to be used.
-    pub(super) fn give_up(&mut self, slot: SlotId, extent: Extent, gone: &mut Vec<SlotId>) {
-        if let Some(range) = self.range(slot, extent) {
-            self.spend(range, gone);
+fn find_in(directory: &Path, found: &mut Vec<Found>, complaints: &mut Vec<String>) {
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut names = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.file_name()).collect::<Vec<_>>(),
+        Err(error) => {
+            complaints.push(format!("the pads in {} cannot be listed: {error}", directory.display()));
+            return;
         }
-    }
-
-    fn range(&self, slot: SlotId, extent: Extent) -> Option<RangeInclusive<usize>> {
-        let index = self.armed.iter().position(|armed| armed.slot == slot)?;
-        Some(match extent {
-            Extent::WithSkipped => 0..=index,
-            Extent::Alone => index..=index,
-        })
-    }
-
-    fn spend(&mut self, range: RangeInclusive<usize>, gone: &mut Vec<SlotId>) {
-        for armed in self.armed.drain(range) {
-            gone.push(armed.slot);
-            self.spent.extend(armed.line.live().cloned());
+    };
+    names.sort();
+    for file in names {
+        let path = directory.join(&file);
+        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+            continue;
+        }
+        match path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| is_name(stem)) {
+            Some(name) => found.push(Found { name: name.into(), path }),
+            None => complaints.push(format!(
+                "{} is not read: a pad's name has letters, digits, `_` and `-` only",
+                path.display()
+            )),
         }
     }
 }
 
-/// What there is to say about a door's pad before a start: its bad lines, and how much is left of it.
-pub fn pad_words(door: &Door) -> Vec<String> {
-    let Trigger::OneTime(source) = &door.trigger else { return Vec::new() };
-    let pad = Pad::new(source.clone());
-    let path = pad.path().display();
-    match pad.survey() {
-        Ok(Survey { live, mut complaints, .. }) => {
-            let plural = if live == 1 { "" } else { "s" };
-            complaints.push(format!("{live} sequence{plural} left in {path}"));
-            complaints
-        }
-        Err(error) => vec![format!("the door would stay shut: {error}")],
-    }
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Why a line is of no use, without a word of what it says: it may be a sequence but for a slip of the pen.
-fn reason(kind: &BadLineKind) -> &'static str {
-    match kind {
-        BadLineKind::Sequence(_) => "it is no sequence (`seqgen --check` tells more)",
-        BadLineKind::TooLong => "it is too long",
-        BadLineKind::NotText => "it is no UTF-8 text",
-    }
+/// Whose a pad is that the configuration names: its file's name, without the usual ending.
+fn name_of(path: &Path) -> Arc<str> {
+    let name = match path.extension() {
+        Some(extension) if extension == EXTENSION => path.file_stem(),
+        _ => path.file_name(),
+    };
+    name.unwrap_or_default().to_string_lossy().into()
 }
 
 #[cfg(test)]
-#[path = "pads_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn names(paths: &[PathBuf]) -> Vec<String> {
+        find_pads(paths).0.iter().map(|found| found.name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_directory_holds_a_pad_for_each_person() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in
+            ["bob.pad", "alice.pad", "a_b-9.pad", "alice.pad~", ".alice.pad.swp", "README", "x.PAD", ".pad"]
+        {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        let (found, complaints) = find_pads(&[directory.path().to_owned()]);
+        let found: Vec<_> = found.iter().map(|found| &*found.name).collect();
+        assert_eq!(found, ["a_b-9", "alice", "bob"]);
+        assert_eq!(complaints, [""; 0]);
+    }
+
+    #[test]
+    fn a_pad_with_an_odd_name_is_not_read_and_that_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["al ice.pad", "é.pad", "a.b.pad", "ok.pad"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        let (found, complaints) = find_pads(&[directory.path().to_owned()]);
+        assert_eq!((found.len(), complaints.len()), (1, 3));
+        assert!(complaints[0].contains("a.b.pad is not read"), "{complaints:?}");
+    }
+
+    #[test]
+    fn files_are_called_by_their_names() {
+        let paths = ["/p/alice.pad", "/p/seqs", "/p/bob.txt"].map(PathBuf::from);
+        assert_eq!(names(&paths), ["alice", "seqs", "bob.txt"]);
+    }
+}

@@ -125,7 +125,7 @@ impl Tracker {
                     reports.push(Report::TimedOut { slot, source, stage });
                 }
                 if is_exposable(armed) && usize::from(stage) + 1 == armed.sequence.steps().len() {
-                    reports.push(Report::Exposed { slot, source });
+                    reports.push(Report::Exposed { slot, source, whole: false });
                     self.armed.remove(slot);
                 }
             }
@@ -228,7 +228,7 @@ impl Tracker {
                     reports.push(Report::Completed { slot: id, source });
                     self.table.note_stray(source, |strays| strays.forgive(&slot.sequence));
                 } else if exposable {
-                    reports.push(Report::Exposed { slot: id, source });
+                    reports.push(Report::Exposed { slot: id, source, whole: true });
                 }
                 if once && (!guarded || exposable) {
                     self.armed.remove(id);

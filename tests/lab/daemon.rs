@@ -54,13 +54,21 @@ impl<'a> Launch<'a> {
     /// Writes the configuration, and returns the command that runs the daemon on the server.
     pub(crate) fn command(&self, lab: &Lab) -> Command {
         let config = lab.path(&format!("{}.conf", self.name));
-        write_config(&config, &lab.path(&format!("{}.log", self.name)), self.options, self.doors);
+        write_config(&config, &lab.path(&format!("{}.log", self.name)), &self.options(lab), self.doors);
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{}\nexec \"$@\"", self.before)).arg("sh");
         command.arg(&self.program).arg("-c").arg(config).args(self.args);
         let mut command = lab.server.command(&command);
         command.stdin(Stdio::null());
         command
+    }
+
+    /// All lines of `[options]` but one: our daemon keeps its state with the lab, and with it from start to start.
+    fn options(&self, lab: &Lab) -> String {
+        if self.program != programs::knockd() {
+            return self.options.to_owned();
+        }
+        format!("    state_dir = {}\n{}", lab.path(&format!("{}.state", self.name)).display(), self.options)
     }
 
     /// Starts it, and returns when it listens.
@@ -76,7 +84,7 @@ impl<'a> Launch<'a> {
             .spawn()
             .expect("ip: install iproute2");
         let config = lab.path(&format!("{}.conf", self.name));
-        let mut daemon = Daemon { child, config, log, options: self.options.to_owned() };
+        let mut daemon = Daemon { child, config, log, options: self.options(lab) };
         assert!(
             wait_until(PATIENCE, || daemon.count("listening on") > already || !daemon.runs())
                 && daemon.runs(),

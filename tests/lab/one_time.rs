@@ -144,7 +144,7 @@ fn a_client_that_lost_four_knocks_is_let_in_and_the_skipped_lines_are_struck() {
 #[test]
 fn a_line_beyond_the_window_opens_nothing() {
     let Some((lab, pads)) = with_pad("a_line_beyond_the_window_opens_nothing", 12) else { return };
-    let daemon = Daemon::start(&lab, &door(&pads, ""));
+    let daemon = Daemon::start(&lab, &door(&pads, "    one_time_resync = 0\n"));
     knock_line(&lab, &pads, 5);
     assert_eq!(daemon.openings(&lab, "ssh"), 0, "the sixth line is outside of a window of five");
     pads.server_has_struck(0);
@@ -154,7 +154,7 @@ fn a_line_beyond_the_window_opens_nothing() {
 #[test]
 fn a_window_of_one_takes_the_next_line_only() {
     let Some((lab, pads)) = with_pad("a_window_of_one_takes_the_next_line_only", 12) else { return };
-    let daemon = Daemon::start(&lab, &door(&pads, "    one_time_window = 1\n"));
+    let daemon = Daemon::start(&lab, &door(&pads, "    one_time_window = 1\n    one_time_resync = 0\n"));
     knock_line(&lab, &pads, 1);
     assert_eq!(daemon.openings(&lab, "ssh"), 0, "the second line is outside of a window of one");
     pads.server_has_struck(0);

@@ -63,8 +63,8 @@ fn a_reload_with_a_broken_file_keeps_the_old_doors_and_says_why() {
     knock_old(&lab);
     assert_eq!((daemon.openings(&lab, "old"), daemon.openings(&lab, "new")), (1, 0));
     assert!(daemon.runs());
-    // [options], LogFile, a blank line, [new] and its three directives come first.
-    daemon.says("knockd.conf:8:");
+    // [options] with two directives, a blank line, [new] and its three directives come first.
+    daemon.says("knockd.conf:9:");
     daemon.says("seqence");
 }
 

@@ -68,7 +68,7 @@ impl Reference {
                 reports.push(Report::TimedOut { slot, source, stage: u8::try_from(stage).unwrap() });
             }
             if exposed {
-                reports.push(Report::Exposed { slot, source });
+                reports.push(Report::Exposed { slot, source, whole: false });
                 self.slots.retain(|s| s.id != slot);
             }
         }
@@ -170,7 +170,7 @@ impl Reference {
                 reports.push(Report::Completed { slot: slot.id, source });
                 self.strays.retain(|(who, step, _)| *who != source || !steps.contains(step));
             } else if slot.once && steps.len() >= 5 {
-                reports.push(Report::Exposed { slot: slot.id, source });
+                reports.push(Report::Exposed { slot: slot.id, source, whole: true });
             }
             if slot.once && (!guarded || steps.len() >= 5) {
                 self.slots.retain(|s| s.id != slot.id);

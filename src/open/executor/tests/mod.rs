@@ -2,12 +2,18 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
-use seqgen::pad::LockedPad;
+use seqgen::pad::{LockedPad, SETTLED};
+use seqgen::sequence::Sequence;
 use tempfile::TempDir;
 
+use super::claims::{LOCK_PATIENCE, LOCK_RETRY};
 use super::*;
 use crate::config;
+use crate::message::Slot;
+
+mod pads;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
 #[derive(Default)]
@@ -49,7 +55,8 @@ impl Lab {
         let pad = directory.path().join("pad");
         fs::write(&pad, PAD).unwrap();
         let record = Rc::new(RefCell::new(Record::default()));
-        let executor = Executor::new(Probe { record: Rc::clone(&record), pad }, Mode::Earnest);
+        let executor =
+            Executor::new(Probe { record: Rc::clone(&record), pad }, Mode::Earnest, Spent::in_memory());
         let mut lab = Lab { directory, executor, record, now: Moment::after_start(Duration::ZERO) };
         lab.adopt(text);
         lab
@@ -100,8 +107,7 @@ impl Lab {
     }
 }
 
-const ONE_TIME: &str =
-    "[ot]\none_time_sequences = PAD\none_time_window = 2\ntcpflags = syn\ncommand = open %IP%\n";
+const ONE_TIME: &str = "[ot]\none_time_sequences = PAD\none_time_window = 2\none_time_resync = 0\ntcpflags = syn\ncommand = open %IP%\n";
 
 #[test]
 fn the_line_is_struck_before_its_command_runs() {
@@ -126,7 +132,7 @@ fn a_used_line_opens_nothing_again() {
 #[test]
 fn a_line_that_was_shown_is_struck_alone_and_opens_nothing() {
     let mut lab = Lab::new(ONE_TIME);
-    let report = Report::Exposed { slot: SlotId(2), source: ALICE.parse().unwrap() };
+    let report = Report::Exposed { slot: SlotId(2), source: ALICE.parse().unwrap(), whole: false };
     lab.executor.report(report, lab.now);
     assert_eq!(fs::read_to_string(lab.path()).unwrap(), " 1,2\n#3,4\n 5,6\n");
     lab.complete(2);

@@ -1,0 +1,169 @@
+//! Lines that were completed or shown, and are to be struck.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+use seqgen::pad::PadErrorKind;
+
+use super::doors::{DoorState, Opener};
+use super::{Executor, Mode, Outside, Place};
+use crate::message::{Order, SlotId};
+use crate::moment::Moment;
+use crate::open::pad::{Extent, PadId, Use};
+
+/// How long to wait for the lock of a pad that somebody else holds.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait between two attempts at it.
+pub(super) const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// A line that was completed or shown, and is to be struck.
+#[derive(Debug)]
+pub(super) struct Claim {
+    slot: SlotId,
+    source: IpAddr,
+    purpose: Purpose,
+    give_up_at: Moment,
+    pub(super) next_try: Moment,
+}
+
+/// What a line is struck for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It was completed, and opens the door.
+    Open,
+    /// It was completed far ahead of the others, and opens nothing by itself.
+    Ahead,
+    /// It was shown on the wire, and must never open anything.
+    Discard,
+}
+
+impl Purpose {
+    /// Whoever completes a line has skipped those before it; one that was shown says nothing about others.
+    fn extent(self) -> Extent {
+        match self {
+            Purpose::Open => Extent::WithSkipped,
+            Purpose::Ahead | Purpose::Discard => Extent::Alone,
+        }
+    }
+
+    /// What happened, for the log of a line that could not be struck.
+    fn words(self) -> &'static str {
+        match self {
+            Purpose::Open => "right sequence, but not opened",
+            Purpose::Ahead => "a sequence from beyond the window could not be struck",
+            Purpose::Discard => "a sequence was shown without opening, and could not be struck",
+        }
+    }
+}
+
+impl<O: Outside> Executor<O> {
+    /// What a completed line of a pad is good for.
+    pub(super) fn purpose(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> Purpose {
+        let Some(pad) = self.pad_of(slot) else { return Purpose::Open };
+        if pad.is_ahead(slot) && !pad.is_second_ahead(slot, source, now) {
+            Purpose::Ahead
+        } else {
+            Purpose::Open
+        }
+    }
+
+    /// Strikes a line behind those of its pad that wait already.
+    pub(super) fn claim(&mut self, slot: SlotId, source: IpAddr, purpose: Purpose, now: Moment) {
+        let give_up_at = now + LOCK_PATIENCE;
+        self.claims.push_back(Claim { slot, source, purpose, give_up_at, next_try: now });
+        self.serve_claims(now);
+    }
+
+    /// Tries to use up the lines that wait, in their order for each pad.
+    pub(super) fn serve_claims(&mut self, now: Moment) {
+        let mut busy: HashSet<PadId> = HashSet::new();
+        let mut waiting = VecDeque::new();
+        for claim in std::mem::take(&mut self.claims) {
+            let Some(&Place { door, pad: Some(pad) }) = self.slots.get(&claim.slot) else {
+                info!("{}: a sequence that was used already; nothing is opened", claim.source);
+                continue;
+            };
+            if claim.next_try > now || busy.contains(&pad) || !self.use_up(door, pad, &claim, now) {
+                busy.insert(pad);
+                let next_try = claim.next_try.max(now + LOCK_RETRY);
+                waiting.push_back(Claim { next_try, ..claim });
+            }
+        }
+        self.claims = waiting;
+    }
+
+    /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.
+    fn use_up(&mut self, index: usize, id: PadId, claim: &Claim, now: Moment) -> bool {
+        let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {
+            return true;
+        };
+        let several = pads.are_several();
+        let Some(pad) = pads.get_mut(id) else { return true };
+        let &Claim { slot, source, purpose, .. } = claim;
+        let who = format!("{}: {label}", self.outside.describe(source));
+        let of = if several { format!(" ({})", pad.name()) } else { String::new() };
+        let (path, name) = (pad.path().to_owned(), Arc::clone(pad.name()));
+        let mut gone = Vec::new();
+        let extent = purpose.extent();
+        let used = match self.mode {
+            Mode::Earnest => pad.use_up(slot, extent, &mut self.spent, &mut gone),
+            Mode::DryRun => pad.pretend_use(slot, extent, &mut self.spent, &mut gone),
+        };
+        let what = purpose.words();
+        let mut opens = false;
+        match used {
+            Use::Struck { skipped } => match purpose {
+                Purpose::Open => {
+                    if skipped > 0 {
+                        let plural = if skipped == 1 { "" } else { "s" };
+                        info!("{who}{of}: {skipped} skipped sequence{plural} struck too");
+                    }
+                    opens = true;
+                }
+                Purpose::Ahead => {
+                    info!(
+                        "{who}{of}: a sequence from beyond the window; the next one after it opens the door"
+                    );
+                }
+                Purpose::Discard => {
+                    warn!("{who}{of}: a sequence was shown without opening, and is struck");
+                }
+            },
+            Use::Busy if claim.give_up_at > now => return false,
+            Use::Busy => {
+                warn!("{who}{of}: {what}: {}: {}", path.display(), PadErrorKind::Busy);
+                if let Err(error) = pad.give_up(slot, extent, &mut self.spent, &mut gone) {
+                    warn!("{who}{of}: {}", forgettable(&error));
+                }
+            }
+            Use::NotArmed => info!("{who}{of}: a sequence that was used already; nothing is opened"),
+            Use::Failed(error) => warn!("{who}{of}: {what}: {error}"),
+            Use::Forgettable(error) => warn!("{who}{of}: {what}: {}", forgettable(&error)),
+        }
+        for pad in pads.iter_mut().filter(|pad| pad.id() != id) {
+            pad.drop_spent(&self.spent, &mut gone);
+        }
+        self.disarm(gone);
+        if opens {
+            self.open(index, source, Some((name, several)), now);
+        }
+        self.refill(index, id, now);
+        true
+    }
+
+    /// Lets go of these slots.
+    pub(super) fn disarm(&mut self, slots: Vec<SlotId>) {
+        for slot in slots {
+            self.slots.remove(&slot);
+            self.outside.order(Order::Disarm(slot));
+        }
+    }
+}
+
+/// What to say when a used line cannot be remembered.
+pub(super) fn forgettable(error: &std::io::Error) -> String {
+    format!("that it is used cannot be remembered in the state directory: {error}")
+}

@@ -1,0 +1,335 @@
+//! The one place that strikes pads and runs commands.
+//!
+//! A completed sequence is only a claim: the slot is looked up again, its line is struck durably, and only then
+//! does the door's command run.  When in doubt the door stays shut.
+
+mod claims;
+mod doors;
+mod upkeep;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use log::{debug, info, log, warn};
+
+use self::claims::{Claim, Purpose};
+use self::doors::{DoorState, Opener, Watching, unique_label};
+use super::job::{CommandEnd, Ended, Job};
+use super::lease::{Effect, LeaseKey, Leases, Opening};
+use super::pad::{Pad, PadId};
+use super::pads::{PadCounter, Pads};
+use crate::config::{Config, ScanGuard, Trigger};
+use crate::message::{Order, Report, SlotCounter, SlotId, Traffic};
+use crate::moment::Moment;
+use crate::state::Spent;
+
+/// What the executor asks of the world.
+pub trait Outside {
+    /// Tells the capture side something.
+    fn order(&mut self, order: Order);
+    /// Runs a command without waiting for it; its end comes back through [`Executor::command_ended`].
+    fn run(&mut self, job: Job);
+    /// How the log calls this source.
+    fn describe(&mut self, source: IpAddr) -> String {
+        source.to_string()
+    }
+    /// Calls [`Executor::look_at_pads`] when something happens to this pad or directory of pads, as far as it can tell.
+    fn watch(&mut self, _path: &Path) {}
+}
+
+/// Whether doors are opened in earnest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Lines are struck and commands are run.
+    Earnest,
+    /// Commands are only logged, and used lines are only remembered.
+    DryRun,
+}
+
+/// Doors, pads, leases, and the openings that are under way.
+pub struct Executor<O> {
+    outside: O,
+    mode: Mode,
+    watching: Watching,
+    doors: Vec<DoorState>,
+    /// What an armed slot stands for.
+    slots: HashMap<SlotId, Place>,
+    counter: SlotCounter,
+    pad_counter: PadCounter,
+    /// The used lines of all doors and pads.
+    spent: Spent,
+    /// What the capture side was told to see, and what it has to see.
+    traffic: Traffic,
+    traffic_wanted: Traffic,
+    leases: Leases,
+    claims: VecDeque<Claim>,
+    /// Pads with their doors that are to be read on, since their last line was unfinished.
+    unsettled: BTreeSet<(Moment, PadId, usize)>,
+    /// Whether the pads are looked at from time to time, and when next.
+    looking: bool,
+    next_look: Option<Moment>,
+}
+
+/// Where an armed sequence comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    door: usize,
+    /// Which of the door's pads, if it has any.
+    pad: Option<PadId>,
+}
+
+impl<O: Outside> Executor<O> {
+    /// An executor without doors, which remembers used lines in `spent`.
+    pub fn new(outside: O, mode: Mode, spent: Spent) -> Executor<O> {
+        Executor {
+            outside,
+            mode,
+            watching: Watching { scan_guard: ScanGuard::default(), max_sources: 0 },
+            doors: Vec::new(),
+            slots: HashMap::new(),
+            counter: SlotCounter::default(),
+            pad_counter: PadCounter::default(),
+            spent,
+            traffic: Traffic::default(),
+            traffic_wanted: Traffic::default(),
+            leases: Leases::default(),
+            claims: VecDeque::new(),
+            unsettled: BTreeSet::new(),
+            looking: false,
+            next_look: None,
+        }
+    }
+
+    /// Remembers used lines here from now on, while there are no one-time doors yet.
+    pub fn remember_in(&mut self, spent: Spent) {
+        self.spent = spent;
+    }
+
+    /// Takes the doors of this configuration in place of those before, and tells the capture side.
+    ///
+    /// Open doors stay open until their time is up, used lines stay used, and attempts at sequences that are in
+    /// both go on.
+    pub fn adopt(&mut self, config: Config, now: Moment) {
+        self.watching = Watching {
+            scan_guard: config.options.scan_guard,
+            max_sources: usize::try_from(config.options.max_sources.0).unwrap_or(usize::MAX),
+        };
+        let mut before: HashMap<Arc<str>, Opener> =
+            std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
+        let mut labels = HashSet::new();
+        for door in config.doors {
+            let label = unique_label(&door.name, &mut labels);
+            let opener = match (&door.trigger, before.remove(&label)) {
+                (Trigger::Static(sequence), Some(Opener::Static(slot, same))) if *sequence == same => {
+                    Opener::Static(slot, same)
+                }
+                (Trigger::Static(sequence), _) => Opener::Static(self.counter.take(), sequence.clone()),
+                (Trigger::OneTime(source), Some(Opener::Pads(earlier))) => {
+                    Opener::Pads(Pads::new(source.clone(), &label, Some(earlier)))
+                }
+                (Trigger::OneTime(source), _) => Opener::Pads(Pads::new(source.clone(), &label, None)),
+            };
+            self.doors.push(DoorState { door, label, opener });
+        }
+        self.traffic_wanted = Traffic::default();
+        self.unsettled.clear();
+        for index in 0..self.doors.len() {
+            self.find_pads(index);
+            let Opener::Pads(pads) = &self.doors[index].opener else { continue };
+            for id in pads.iter().map(Pad::id).collect::<Vec<_>>() {
+                // The plan says which slots are armed.
+                let _ = self.read_pad(index, id, now);
+            }
+        }
+        self.plan_look(now);
+        let plan = self.watching.plan(&self.doors, std::mem::take(&mut self.traffic_wanted));
+        self.traffic = plan.traffic.clone();
+        self.traffic_wanted = plan.traffic.clone();
+        self.slots = self.places();
+        self.outside.order(Order::Adopt(plan));
+    }
+
+    fn places(&self) -> HashMap<SlotId, Place> {
+        let mut places = HashMap::new();
+        for (door, state) in self.doors.iter().enumerate() {
+            match &state.opener {
+                Opener::Static(slot, _) => drop(places.insert(*slot, Place { door, pad: None })),
+                Opener::Pads(pads) => {
+                    for pad in pads.iter() {
+                        let place = Place { door, pad: Some(pad.id()) };
+                        places.extend(pad.armed().map(|(slot, _)| (slot, place)));
+                    }
+                }
+            }
+        }
+        places
+    }
+
+    /// The pad that this slot is a line of.
+    fn pad_of(&mut self, slot: SlotId) -> Option<&mut Pad> {
+        let &Place { door, pad } = self.slots.get(&slot)?;
+        match &mut self.doors.get_mut(door)?.opener {
+            Opener::Pads(pads) => pads.get_mut(pad?),
+            Opener::Static(..) => None,
+        }
+    }
+
+    /// Acts on what the capture side has seen.
+    pub fn report(&mut self, report: Report, now: Moment) {
+        let Some((slot, source)) = report.attempt() else {
+            if let Report::LeftOut { count } = report {
+                warn!("{count} lines about stages and timeouts were left out: too many knock at once");
+            }
+            return;
+        };
+        let Some(&Place { door: index, pad }) = self.slots.get(&slot) else {
+            debug!("{source}: a sequence that is not armed any more");
+            return;
+        };
+        match report {
+            Report::Exposed { whole, .. } => self.exposed(slot, source, whole, now),
+            Report::Completed { .. } if pad.is_none() => self.open(index, source, None, now),
+            Report::Completed { .. } => {
+                let purpose = self.purpose(slot, source, now);
+                self.claim(slot, source, purpose, now);
+            }
+            _ => self.log_progress(report, slot, source),
+        }
+    }
+
+    /// Uses up a line that was shown without opening.
+    ///
+    /// One from beyond the window that lacks a hit stays: a scan gets that far with four in a hundred, and whoever
+    /// would use it has to guess that hit, and the whole line next to it.
+    fn exposed(&mut self, slot: SlotId, source: IpAddr, whole: bool, now: Moment) {
+        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
+        let stays = self.pad_of(slot).filter(|pad| !whole && pad.is_ahead(slot));
+        match stays.and_then(|pad| pad.armed().find(|(id, _)| *id == slot)) {
+            Some((_, sequence)) => {
+                let sequence = sequence.clone();
+                self.outside.order(Order::Arm(self.watching.slot(slot, door, sequence, true)));
+            }
+            None => self.claim(slot, source, Purpose::Discard, now),
+        }
+    }
+
+    /// Says how far an attempt has come, and why it ended.
+    fn log_progress(&mut self, report: Report, slot: SlotId, source: IpAddr) {
+        let Some(place) = self.slots.get(&slot).copied() else { return };
+        // Most of what hits a line from beyond the window is chance.
+        let ahead = self.pad_of(slot).is_some_and(|pad| pad.is_ahead(slot));
+        let level = if ahead { log::Level::Debug } else { log::Level::Info };
+        let who = format!("{}: {}", self.outside.describe(source), self.doors[place.door].label);
+        match report {
+            Report::Stage { stage, .. } => log!(level, "{who}: Stage {stage}"),
+            Report::TimedOut { stage, .. } => log!(level, "{who}: sequence timeout (stage {stage})"),
+            Report::Guarded { stage, .. } => {
+                log!(level, "{who}: too many other ports were hit; the attempt is ended (stage {stage})");
+            }
+            Report::LeftOut { .. } | Report::Completed { .. } | Report::Exposed { .. } => {}
+        }
+    }
+
+    /// A command has ended.
+    pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
+        let door = &end.key.door;
+        if let Some(line) = end.complaint.lines().find(|line| !line.trim().is_empty()) {
+            info!("{door}: command says: {line}");
+        }
+        match &end.outcome {
+            Ok(Ended::Exit(0)) => {}
+            Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
+            Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
+            Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
+            Err(error) => warn!("{door}: command could not be run: {error}"),
+        }
+        let effects = self.leases.finished(&end.key, now);
+        self.carry_out(effects);
+    }
+
+    /// Does what is due: closes doors, tries again for pads that were locked, reads those that have settled, and looks
+    /// at all of them.
+    pub fn tick(&mut self, now: Moment) {
+        let effects = self.leases.expire(now);
+        self.carry_out(effects);
+        self.serve_claims(now);
+        while let Some((_, id, index)) = self.unsettled.first().copied().filter(|(at, ..)| *at <= now) {
+            self.unsettled.pop_first();
+            self.refill(index, id, now);
+        }
+        if self.next_look.is_some_and(|at| at <= now) {
+            self.look_at_pads(now);
+        }
+    }
+
+    /// When [`Executor::tick`] has something to do next.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let lock = self.claims.iter().map(|claim| claim.next_try).min();
+        let unsettled = self.unsettled.first().map(|(at, ..)| *at);
+        [self.leases.next_deadline(), lock, unsettled, self.next_look].into_iter().flatten().min()
+    }
+
+    /// Opens no more doors, and closes those that are open.
+    pub fn close_all(&mut self, now: Moment) {
+        self.outside.order(Order::Stop);
+        self.slots.clear();
+        self.claims.clear();
+        self.unsettled.clear();
+        self.next_look = None;
+        let effects = self.leases.close_all(now);
+        self.carry_out(effects);
+    }
+
+    /// Whether no door is open and no command runs.
+    pub fn is_idle(&self) -> bool {
+        self.leases.is_idle()
+    }
+
+    /// Opens a door for whoever knocked with a line of this pad, which is named in the log if the door has several.
+    fn open(&mut self, index: usize, source: IpAddr, pad: Option<(Arc<str>, bool)>, now: Moment) {
+        let DoorState { door, label, .. } = &self.doors[index];
+        let by = pad.as_ref().filter(|(_, several)| *several).map(|(name, _)| format!(" ({name})"));
+        info!("{}: {label}: OPEN SESAME{}", self.outside.describe(source), by.unwrap_or_default());
+        let start = door.start.get(source).as_ref().map(|command| command.render(source));
+        if start.is_none() {
+            info!("{label}: no command for this address family");
+        }
+        let stop = door
+            .stop
+            .as_ref()
+            .and_then(|stop| Some((stop.after, stop.command.get(source).as_ref()?.render(source))));
+        let key = LeaseKey { door: Arc::clone(label), source };
+        let pad = pad.map(|(name, _)| name);
+        let effects = self.leases.open(Opening { key, pad, start, stop }, now);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::TimedOut(key) => {
+                    info!("{}: {}: command timeout", self.outside.describe(key.source), key.door);
+                }
+                Effect::Refused(key) => {
+                    warn!(
+                        "{}: {}: too many openings wait for a command that is still running",
+                        key.source, key.door
+                    );
+                }
+                Effect::Run(job) => {
+                    let verb = match self.mode {
+                        Mode::Earnest => "running command",
+                        Mode::DryRun => "would run",
+                    };
+                    info!("{}: {verb}: {}", job.key.door, job.command);
+                    self.outside.run(job);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Keeping windows full, and noticing what others do to the pads.
+
+use std::time::Duration;
+
+use log::{info, warn};
+use seqgen::pad::SETTLED;
+
+use super::doors::{DoorState, Opener, see, see_flags};
+use super::{Executor, Outside, Place};
+use crate::message::Order;
+use crate::moment::Moment;
+use crate::open::pad::{Moved, Pad, PadId};
+use crate::open::survey::{Survey, survey};
+
+/// How often the pads are looked at, whatever the operating system says of them: it does not see what happens on
+/// another machine's file system, or below a mount point.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+impl<O: Outside> Executor<O> {
+    /// Looks at the pads from now on every minute.
+    pub fn keep_looking(&mut self, now: Moment) {
+        self.looking = true;
+        self.plan_look(now);
+    }
+
+    /// Looks which pads were changed, replaced, added, or are gone or back, and reads those anew.
+    pub fn look_at_pads(&mut self, now: Moment) {
+        for index in 0..self.doors.len() {
+            self.find_pads(index);
+            let Some(DoorState { opener: Opener::Pads(pads), .. }) = self.doors.get(index) else { continue };
+            let changed: Vec<PadId> = pads.iter().filter(|pad| pad.has_changed()).map(Pad::id).collect();
+            for id in changed {
+                let moved = self.read_pad(index, id, now);
+                self.take_over(index, id, moved);
+            }
+        }
+        self.plan_look(now);
+    }
+
+    pub(super) fn plan_look(&mut self, now: Moment) {
+        let has_pads = self.doors.iter().any(|state| matches!(state.opener, Opener::Pads(_)));
+        self.next_look = (self.looking && has_pads).then(|| now + LOOK_EVERY);
+    }
+
+    /// Looks which files there are for a door.
+    pub(super) fn find_pads(&mut self, index: usize) {
+        let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {
+            return;
+        };
+        let mut gone = Vec::new();
+        pads.drop_directories(&mut gone);
+        for words in pads.look(&mut self.pad_counter, &self.spent) {
+            warn!("{label}: {words}");
+        }
+        for path in pads.paths() {
+            self.outside.watch(path);
+        }
+        self.disarm(gone);
+    }
+
+    /// Reads a pad whole, and arms its window.  One that cannot be read keeps what it has armed, so that whoever uses
+    /// a line meanwhile makes it known for spent.
+    pub(super) fn read_pad(&mut self, index: usize, id: PadId, now: Moment) -> Moved {
+        let Some(DoorState { opener: Opener::Pads(pads), label, door, .. }) = self.doors.get_mut(index)
+        else {
+            return Moved::default();
+        };
+        let several = pads.are_several();
+        let sleep = if several { "this pad is waited for" } else { "the door stays shut" };
+        let Some(pad) = pads.get_mut(id) else { return Moved::default() };
+        pad.read_anew();
+        self.outside.watch(pad.path());
+        let mut words = match survey(pad.path(), Some((pad.memory(), &self.spent))) {
+            Ok(Survey { live, udp, mut complaints, struck }) => {
+                if let Err(error) = self.spent.add(struck) {
+                    complaints.push(super::claims::forgettable(&error));
+                }
+                if pad.was_out_of_reach() {
+                    info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
+                }
+                see_flags(&mut self.traffic_wanted, door.flags);
+                self.traffic_wanted.udp |= udp;
+                complaints
+            }
+            Err(error) => {
+                for words in pad.cannot_be_read(format!("{sleep}: {error}")) {
+                    warn!("{label}: {words}");
+                }
+                return Moved::default();
+            }
+        };
+        let moved = match pad.refill(&mut self.counter, &self.spent) {
+            Ok(moved) => moved,
+            Err(error) => {
+                words.push(format!("{sleep}: {error}"));
+                Moved::default()
+            }
+        };
+        for words in pad.news(words).into_iter().chain(pad.warning(several)) {
+            warn!("{label}: {words}");
+        }
+        if moved.unfinished {
+            self.unsettled.insert((now + SETTLED, id, index));
+        }
+        moved
+    }
+
+    /// Reads on where the last reading of a pad ended.
+    pub(super) fn refill(&mut self, index: usize, id: PadId, now: Moment) {
+        let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {
+            return;
+        };
+        let several = pads.are_several();
+        let Some(pad) = pads.get_mut(id) else { return };
+        let moved = match pad.refill(&mut self.counter, &self.spent) {
+            Ok(moved) => moved,
+            Err(error) => {
+                warn!("{label}: no more sequences can be armed: {error}");
+                return;
+            }
+        };
+        if moved.unfinished {
+            self.unsettled.insert((now + SETTLED, id, index));
+        }
+        if let Some(words) = pad.warning(several) {
+            warn!("{label}: {words}");
+        }
+        self.take_over(index, id, moved);
+    }
+
+    /// Tells the capture side how a pad's window has moved.
+    pub(super) fn take_over(&mut self, index: usize, id: PadId, moved: Moved) {
+        self.disarm(moved.gone);
+        let Some(DoorState { door, .. }) = self.doors.get(index) else { return };
+        let flags = door.flags;
+        for (slot, sequence) in moved.new {
+            see(&mut self.traffic_wanted, &sequence, flags);
+            self.slots.insert(slot, Place { door: index, pad: Some(id) });
+            self.outside.order(Order::Arm(self.watching.slot(slot, index, sequence, true)));
+        }
+        if self.traffic_wanted != self.traffic {
+            self.traffic = self.traffic_wanted.clone();
+            self.outside.order(Order::Watch(self.traffic.clone()));
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! One pad: which of its lines are armed, and using one up.
+
+use std::collections::VecDeque;
+use std::fs::Metadata;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use seqgen::pad::{Line, LockedPad, PadError, PadErrorKind, Position, ReadPad, Seen};
+use seqgen::sequence::Sequence;
+
+use super::memory::PadMemory;
+use super::resync::Resync;
+use crate::config::PadSource;
+use crate::message::{SlotCounter, SlotId};
+use crate::moment::Moment;
+use crate::state::Spent;
+
+/// Tells pads apart for as long as the daemon lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PadId(pub(super) u64);
+
+/// How far into a pad the daemon looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// How many unstruck lines are armed at once.
+    pub(super) window: usize,
+    /// How many beyond them, of which two in a row open.
+    pub(super) resync: usize,
+    /// With how many left a pad runs out.
+    pub(super) low: usize,
+}
+
+impl Reach {
+    pub(super) fn of(source: &PadSource) -> Reach {
+        Reach {
+            window: usize::from(source.window.get()),
+            resync: usize::from(source.resync),
+            low: usize::try_from(source.low).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn armed(self) -> usize {
+        self.window + self.resync
+    }
+
+    /// How many lines have to be known to say whether the pad runs out.
+    fn known(self) -> usize {
+        self.armed().max(self.low.saturating_add(1))
+    }
+}
+
+/// One file of one-time sequences, and the window over it.
+pub(super) struct Pad {
+    id: PadId,
+    path: PathBuf,
+    name: Arc<str>,
+    reach: Reach,
+    memory: PadMemory,
+    /// The lines that were read and can still be used, in the order of the file; the first of them are armed.
+    held: VecDeque<Held>,
+    /// Where to go on reading, for as long as the file is the one that was read.
+    rest: Option<Rest>,
+    /// Whether `held` is all that is left.
+    at_end: bool,
+    /// The file as it was read last.
+    stamp: Option<Stamp>,
+    resync: Resync,
+    /// What the log says of its state.
+    said: Vec<String>,
+    /// With how many lines left the log was told that it runs out.
+    warned: Option<usize>,
+    out_of_reach: bool,
+}
+
+struct Held {
+    slot: Option<SlotId>,
+    line: Line,
+}
+
+impl Held {
+    fn sequence(&self) -> Option<&Sequence> {
+        self.line.live()
+    }
+}
+
+struct Rest {
+    position: Position,
+    seen: Seen,
+    stamp: Stamp,
+}
+
+/// What tells whether a file is still the one that was read, and as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether it is the same file with nothing added; a strike changes no more than its times.
+    fn is_as_long(self, other: Stamp) -> bool {
+        (self.device, self.inode, self.length) == (other.device, other.inode, other.length)
+    }
+}
+
+/// Which lines are used up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The line and those before it, which whoever knows it has skipped.
+    WithSkipped,
+    /// The line alone.
+    Alone,
+}
+
+/// What became of the attempt to use a line up.
+#[derive(Debug)]
+pub(super) enum Use {
+    /// It is struck, and so are this many lines before it that were skipped.
+    Struck {
+        /// How many lines were skipped.
+        skipped: usize,
+    },
+    /// Somebody else holds the lock; to be tried again.
+    Busy,
+    /// It was no longer armed: used in the meantime, or skipped.
+    NotArmed,
+    /// It could not be struck, and is never to be used.
+    Failed(PadError),
+    /// It is struck, but cannot be remembered when the daemon ends; it is never to be used.
+    Forgettable(io::Error),
+}
+
+/// How the window has moved.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Slots that are armed no more.
+    pub(super) gone: Vec<SlotId>,
+    /// Slots that are armed now, with their sequences.
+    pub(super) new: Vec<(SlotId, Sequence)>,
+    /// Whether the last line may still be being written, so that it is worth reading again when the file has
+    /// settled.
+    pub(super) unfinished: bool,
+}
+
+impl Pad {
+    pub(super) fn new(id: PadId, path: PathBuf, name: Arc<str>, reach: Reach, memory: PadMemory) -> Pad {
+        Pad {
+            id,
+            path,
+            name,
+            reach,
+            memory,
+            held: VecDeque::new(),
+            rest: None,
+            at_end: false,
+            stamp: None,
+            resync: Resync::default(),
+            said: Vec::new(),
+            warned: None,
+            out_of_reach: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> PadId {
+        self.id
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) fn memory(&self) -> &PadMemory {
+        &self.memory
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Takes on what another configuration says of it; the next [`Pad::refill`] follows that.
+    pub(super) fn reconfigure(&mut self, reach: Reach, name: Arc<str>) {
+        self.reach = reach;
+        self.name = name;
+        self.rest = None;
+    }
+
+    /// The armed lines.
+    pub(super) fn armed(&self) -> impl Iterator<Item = (SlotId, &Sequence)> {
+        self.held.iter().filter_map(|held| Some((held.slot?, held.sequence()?)))
+    }
+
+    /// What to say of a pad that is running out, once for each number of lines that are left.
+    pub(super) fn warning(&mut self, several: bool) -> Option<String> {
+        let left = self.held.len();
+        let low = (self.at_end && (left <= self.reach.low || left == 0)).then_some(left);
+        let changed = low != std::mem::replace(&mut self.warned, low);
+        let path = self.path.display();
+        low.filter(|_| changed).map(|left| match left {
+            0 if several => format!("no sequence left in {path}"),
+            0 => format!("no sequence left in {path}; the door stays shut"),
+            1 => format!("1 sequence left in {path}: it is time to append more"),
+            left => format!("{left} sequences left in {path}: it is time to append more"),
+        })
+    }
+
+    /// Whether the file at the path is not what was read last: changed, replaced, gone or back.
+    pub(super) fn has_changed(&self) -> bool {
+        let now = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
+        now != self.stamp
+    }
+
+    /// Reads the file from the top next time.
+    pub(super) fn read_anew(&mut self) {
+        self.rest = None;
+        self.stamp = None;
+    }
+
+    /// Whether it could not be read last time.
+    pub(super) fn was_out_of_reach(&self) -> bool {
+        self.out_of_reach
+    }
+
+    /// Notes that it cannot be read; those of these words that were not said last time.
+    pub(super) fn cannot_be_read(&mut self, words: String) -> Vec<String> {
+        let news = self.news(vec![words]);
+        self.out_of_reach = true;
+        news
+    }
+
+    /// Says everything again that there is to say.
+    pub(super) fn say_again(&mut self) {
+        self.said.clear();
+        self.warned = None;
+    }
+
+    /// Those of these words on its state that were not said last time.
+    pub(super) fn news(&mut self, words: Vec<String>) -> Vec<String> {
+        self.out_of_reach = false;
+        let news = words.iter().filter(|word| !self.said.contains(word)).cloned().collect();
+        self.said = words;
+        news
+    }
+
+    /// Arms lines until the window is full again, and disarms those that the file no longer offers.
+    ///
+    /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.
+    pub(super) fn refill(&mut self, slots: &mut SlotCounter, spent: &Spent) -> Result<Moved, PadError> {
+        self.stamp = None;
+        let mut pad = ReadPad::open(&self.path)?;
+        let metadata = pad.file().metadata().map_err(|error| PadError::io(&self.path, error))?;
+        let stamp = Stamp::of(&metadata);
+        let same = self.rest.take().filter(|rest| rest.stamp.is_as_long(stamp));
+        let kept = if same.is_some() { self.held.len() } else { 0 };
+        let mut scan = match same {
+            Some(rest) => pad.lines_from(rest.position, rest.seen)?,
+            None => pad.lines()?,
+        };
+        let mut lines = Vec::new();
+        let mut unfinished = false;
+        let mut at_end = false;
+        while kept + lines.len() < self.reach.known() {
+            let Some(line) = scan.next() else {
+                at_end = true;
+                break;
+            };
+            let line = line.map_err(|error| PadError::io(&self.path, error))?;
+            unfinished |= line.entry == seqgen::pad::Entry::Unfinished;
+            if line.live().is_some() && !self.memory.knows(&line, spent) {
+                lines.push(line);
+            }
+        }
+        let (position, seen) = scan.into_rest();
+        self.rest = Some(Rest { position, seen, stamp });
+        self.stamp = Some(stamp);
+        self.at_end = at_end && !unfinished;
+        Ok(Moved { unfinished, ..self.hold(kept, lines, slots) })
+    }
+
+    /// Puts `lines` behind the first `kept` of those held now, and arms what the window reaches.  A line that was armed
+    /// before keeps its slot, so that whoever is half-way through it is not disturbed.
+    fn hold(&mut self, kept: usize, lines: Vec<Line>, slots: &mut SlotCounter) -> Moved {
+        let mut earlier = self.held.split_off(kept);
+        for line in lines {
+            let before = earlier.iter().position(|held| held.sequence() == line.live());
+            let slot = before.and_then(|index| earlier.remove(index)).and_then(|held| held.slot);
+            self.held.push_back(Held { slot, line });
+        }
+        let mut moved =
+            Moved { gone: earlier.iter().filter_map(|held| held.slot).collect(), ..Moved::default() };
+        let reach = self.reach;
+        for (index, held) in self.held.iter_mut().enumerate() {
+            let Some(sequence) = held.line.live() else { continue };
+            // Any scan completes lines of one hit, also two of them in a row.
+            let reached = index < reach.window || (index < reach.armed() && sequence.steps().len() > 1);
+            match held.slot {
+                None if reached => {
+                    let slot = slots.take();
+                    moved.new.push((slot, sequence.clone()));
+                    held.slot = Some(slot);
+                }
+                Some(slot) if !reached => {
+                    moved.gone.push(slot);
+                    held.slot = None;
+                }
+                _ => {}
+            }
+        }
+        moved
+    }
+
+    /// Whether the line behind `slot` is beyond the window.
+    pub(super) fn is_ahead(&self, slot: SlotId) -> bool {
+        self.index(slot).is_some_and(|index| index >= self.reach.window)
+    }
+
+    /// Whether `source`, which has completed this line from beyond the window, has completed the line before it
+    /// lately; notes the line if not.
+    pub(super) fn is_second_ahead(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> bool {
+        if self.resync.is_second(source, slot, now) {
+            return true;
+        }
+        let next = self.index(slot).and_then(|index| self.held.get(index + 1)?.slot);
+        if let Some(next) = next {
+            self.resync.first(source, next, now);
+        }
+        false
+    }
+
+    /// Uses up the line behind `slot`, along with those before it if they were skipped: strikes them first, and then
+    /// the line itself.
+    ///
+    /// Only after [`Use::Struck`] may anything be run.  Unless it is busy, none of these lines is ever armed again;
+    /// the slots to disarm go to `gone`.
+    pub(super) fn use_up(
+        &mut self,
+        slot: SlotId,
+        extent: Extent,
+        spent: &mut Spent,
+        gone: &mut Vec<SlotId>,
+    ) -> Use {
+        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
+        let lines: Vec<&Line> = self.held.range(range.clone()).map(|held| &held.line).collect();
+        let locked = LockedPad::try_open(&self.path);
+        if let Err(PadError { kind: PadErrorKind::Busy, .. }) = locked {
+            return Use::Busy;
+        }
+        // Another pad of the door may have had the same line.
+        let known = lines.last().is_none_or(|line| self.memory.knows(line, spent));
+        // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
+        let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
+        let struck = locked.and_then(|mut pad| pad.strike(&lines));
+        let skipped = range.end() - range.start();
+        self.drop_held(range, gone);
+        match (struck, remembered) {
+            _ if known => Use::NotArmed,
+            (Err(error), _) => Use::Failed(error),
+            (Ok(()), Err(error)) => Use::Forgettable(error),
+            (Ok(()), Ok(())) => Use::Struck { skipped },
+        }
+    }
+
+    /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
+    pub(super) fn pretend_use(
+        &mut self,
+        slot: SlotId,
+        extent: Extent,
+        spent: &mut Spent,
+        gone: &mut Vec<SlotId>,
+    ) -> Use {
+        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
+        let skipped = range.end() - range.start();
+        match self.remember(range, spent, gone) {
+            Ok(()) => Use::Struck { skipped },
+            Err(error) => Use::Forgettable(error),
+        }
+    }
+
+    /// Gives up waiting for the lock: these lines are never to be used.
+    pub(super) fn give_up(
+        &mut self,
+        slot: SlotId,
+        extent: Extent,
+        spent: &mut Spent,
+        gone: &mut Vec<SlotId>,
+    ) -> io::Result<()> {
+        self.range(slot, extent).map_or(Ok(()), |range| self.remember(range, spent, gone))
+    }
+
+    /// Lets go of the lines that were used up elsewhere, in another pad of the door.
+    pub(super) fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
+        let memory = &self.memory;
+        self.held.retain(|held| {
+            let stays = !memory.knows(&held.line, spent);
+            if !stays {
+                gone.extend(held.slot);
+            }
+            stays
+        });
+    }
+
+    fn remember(
+        &mut self,
+        range: RangeInclusive<usize>,
+        spent: &mut Spent,
+        gone: &mut Vec<SlotId>,
+    ) -> io::Result<()> {
+        let memory = &self.memory;
+        let marks: Vec<_> =
+            self.held.range(range.clone()).flat_map(|held| memory.marks(&held.line)).collect();
+        let remembered = spent.add(marks);
+        self.drop_held(range, gone);
+        remembered
+    }
+
+    fn index(&self, slot: SlotId) -> Option<usize> {
+        self.held.iter().position(|held| held.slot == Some(slot))
+    }
+
+    fn range(&self, slot: SlotId, extent: Extent) -> Option<RangeInclusive<usize>> {
+        let index = self.index(slot)?;
+        Some(match extent {
+            Extent::WithSkipped => 0..=index,
+            Extent::Alone => index..=index,
+        })
+    }
+
+    fn drop_held(&mut self, range: RangeInclusive<usize>, gone: &mut Vec<SlotId>) {
+        gone.extend(self.held.drain(range).filter_map(|held| held.slot));
+    }
+}
+
+#[cfg(test)]
+#[path = "pad_tests.rs"]
+mod tests;
