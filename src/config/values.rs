@@ -133,7 +133,7 @@ impl<'a> Word<'a> {
     }
 
     /// An error whose span counts from the start of the word.
-    fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> Fault {
+    pub(super) fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> Fault {
         self.text.blame(Fault::error(span.start + self.offset..span.end + self.offset, message))
     }
 

@@ -288,6 +288,7 @@ impl<O: Outside> Executor<O> {
             plan.doors.push(DoorRule {
                 flags: door.flags,
                 target: door.target,
+                allow: door.allow.clone(),
                 seq_timeout: door.seq_timeout,
             });
             match opener {

@@ -12,10 +12,12 @@ use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
+use crate::config::networks::network;
 use crate::config::raw::{Form, Section, Value};
 use crate::config::schema::{Door, PadSource, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
+use crate::networks::Networks;
 
 /// knockd 0.8's default for `seq_timeout`.
 const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
@@ -43,6 +45,7 @@ pub(super) fn check<'a>(
         let wrong = || Fault::error(0..text.len(), format!("`{}` is no IP address", excerpt(text)));
         text.parse::<IpAddr>().map_err(|_| wrong())
     });
+    let allow = allow(&given, faults);
     let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
     if start.v4.is_none() && start.v6.is_none() && !commands::unreadable(&given) {
         let fault = Fault::error(section.name.span.clone(), "this door has no command");
@@ -57,6 +60,7 @@ pub(super) fn check<'a>(
         seq_timeout,
         flags,
         target,
+        allow,
         start,
         stop,
     })
@@ -95,6 +99,19 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
         faults.push(fault.hint("what opens a connection is a SYN: write `tcpflags = syn`"));
     }
     rule
+}
+
+/// Whose hits the door sees, with every network that is none on the way.
+fn allow(given: &Given<'_, DoorKey>, faults: &mut Faults) -> Option<Networks> {
+    let mut wrong = Vec::new();
+    let networks = given.read_list(DoorKey::Allow, faults, |words| {
+        let read = |word| network(word).map_err(|fault| wrong.push(fault)).ok();
+        Ok(words.iter().filter_map(read).collect())
+    });
+    for fault in wrong {
+        faults.push(fault);
+    }
+    networks.and_then(|networks| Networks::of(&networks))
 }
 
 /// The flags in an unquoted value, without a comment behind them.

@@ -15,6 +15,7 @@ use super::excerpt::excerpt;
 use super::fault::{Fault, Faults};
 use super::raw::{Section, Spanned};
 use super::schema::{Config, Door, Trigger};
+use crate::networks::Networks;
 
 /// Checks everything, and makes a configuration of what is right; what is wrong goes to `faults`, and the
 /// configuration holds only if there is no error among them.
@@ -36,7 +37,7 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
 #[derive(Default)]
 struct Others<'a> {
     names: HashSet<&'a str>,
-    sequences: HashMap<Sequence, &'a str>,
+    sequences: HashMap<Sequence, (&'a str, Option<Networks>)>,
     pads: path::Taken<'a>,
 }
 
@@ -51,13 +52,20 @@ fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Fa
     }
     let door = door::check(section, &mut others.pads, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
-        if let Some(other) = others.sequences.get(sequence) {
+        if let Some((other, allow)) = others.sequences.get(sequence)
+            && may_share(allow.as_ref(), door.allow.as_ref())
+        {
             let message = format!("door [{}] has the same sequence", excerpt(other));
             faults.push(Fault::warning(name.span.clone(), message).hint("whoever knocks it opens both"));
         }
-        others.sequences.entry(sequence.clone()).or_insert(&name.value);
+        others.sequences.entry(sequence.clone()).or_insert_with(|| (&name.value, door.allow.clone()));
     }
     Some(door)
+}
+
+/// Whether one person can be allowed at both doors.
+fn may_share(one: Option<&Networks>, other: Option<&Networks>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one.overlap(other))
 }
 
 fn check_name(name: &Spanned<String>, faults: &mut Faults) {

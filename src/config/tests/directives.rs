@@ -62,6 +62,9 @@ const DOOR_CASES: &[Case] = &[
         c.doors[0].flags.to_string() == "syn,!fin,!ack"
     }),
     ("Target = 2001:db8::1", "target = '2001:db8::1'", |c| c.doors[0].target == "2001:db8::1".parse().ok()),
+    ("Allow = 192.0.2.0/24, 2001:db8::1", "allow = ['192.0.2.0/24', '2001:db8::1']", |c| {
+        c.doors[0].allow.as_ref().is_some_and(|networks| networks.hold("2001:db8::1".parse().unwrap()))
+    }),
     ("Start_Command = x %IP%", "start_command = 'x %IP%'", |c| c.doors[0].start.v4 == shell("x %IP%")),
     ("Command = x", "command = 'x'", |c| c.doors[0].start.v4 == shell("x")),
     ("Start_Command_6 = x", "start_command_6 = 'x'", |c| c.doors[0].start.v6 == shell("x")),

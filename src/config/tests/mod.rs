@@ -1,3 +1,4 @@
+mod allow;
 mod any_text;
 mod directives;
 mod manual;
