@@ -7,14 +7,14 @@ use std::time::Duration;
 use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
-use super::{commands, path};
+use super::{commands, path, scans};
 use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::networks::network;
 use crate::config::raw::{Form, Section, Value};
-use crate::config::schema::{Door, PadSource, Stop, Trigger};
+use crate::config::schema::{Door, PadSource, ScanGuard, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
 use crate::networks::Networks;
@@ -34,6 +34,7 @@ const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the 
 
 pub(super) fn check<'a>(
     section: &'a Section,
+    guard: ScanGuard,
     pads: &mut path::Taken<'a>,
     faults: &mut Faults,
 ) -> Option<Door> {
@@ -54,7 +55,7 @@ pub(super) fn check<'a>(
     let after = given.read(DoorKey::CmdTimeout, faults, values::span_of_time).unwrap_or(CMD_TIMEOUT);
     let stop = commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults);
     let stop = (stop.v4.is_some() || stop.v6.is_some()).then_some(Stop { after, command: stop });
-    Some(Door {
+    let door = Door {
         name: section.name.value.clone(),
         trigger: trigger?,
         seq_timeout,
@@ -63,7 +64,9 @@ pub(super) fn check<'a>(
         allow,
         start,
         stop,
-    })
+    };
+    scans::look_over(&given, &door, guard, faults);
+    Some(door)
 }
 
 /// Which TCP packets count, with a word on doors that take others than a client sends.

@@ -9,7 +9,7 @@ fn allowed(line: &str) -> Vec<String> {
 
 /// The problems of a door with this line, which is the file's fifth.
 fn said(line: &str) -> Vec<String> {
-    let said = lines(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1,2\n{line}\n"));
+    let said = lines(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1,9,5\n{line}\n"));
     said.into_iter().map(|said| said.strip_prefix("t.conf:5:").unwrap().to_owned()).collect()
 }
 
@@ -84,7 +84,7 @@ fn every_bad_network_is_shown() {
 #[test]
 fn toml_takes_an_array_and_shows_every_bad_one() {
     let file = |value: &str| {
-        let text = format!("[d]\nsequence = '1,2'\ntcpflags = 'syn'\ncommand = 'x'\nallow = {value}\n");
+        let text = format!("[d]\nsequence = '1,9,5'\ntcpflags = 'syn'\ncommand = 'x'\nallow = {value}\n");
         let (config, report) = parse("t.toml", text.as_bytes());
         (config, report.problems().iter().map(|problem| report.line(problem)).collect::<Vec<_>>())
     };
