@@ -198,7 +198,7 @@ fn texts(networks: &[IpNet]) -> Vec<String> {
 
 /// Whether these paths are told apart where commas join them.
 fn reads_back(paths: &[&str]) -> bool {
-    split_paths(&paths.join(",")).into_iter().map(|(_, path)| path).eq(paths.iter().copied())
+    split_paths(&paths.join(",")).map(|(_, path)| path).eq(paths.iter().copied())
 }
 
 fn toml_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexpressible> {

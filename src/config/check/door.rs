@@ -106,14 +106,12 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
 
 /// Whose hits the door sees, with every network that is none on the way.
 fn allow(given: &Given<'_, DoorKey>, faults: &mut Faults) -> Option<Networks> {
-    let mut wrong = Vec::new();
+    let mut wrong = Faults::default();
     let networks = given.read_list(DoorKey::Allow, faults, |words| {
         let read = |word| network(word).map_err(|fault| wrong.push(fault)).ok();
         Ok(words.iter().filter_map(read).collect())
     });
-    for fault in wrong {
-        faults.push(fault);
-    }
+    faults.append(wrong);
     networks.and_then(|networks| Networks::of(&networks))
 }
 
