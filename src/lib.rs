@@ -18,6 +18,8 @@ pub mod message;
 #[cfg(feature = "daemon")]
 pub mod moment;
 #[cfg(feature = "daemon")]
+pub mod networks;
+#[cfg(feature = "daemon")]
 pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;

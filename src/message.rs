@@ -10,6 +10,7 @@ use std::time::Duration;
 use seqgen::sequence::Sequence;
 
 use crate::flags::FlagRule;
+use crate::networks::Networks;
 use crate::track::Limit;
 
 /// A number for one armed sequence of one door, never used twice in the life of a daemon.
@@ -35,6 +36,8 @@ pub struct DoorRule {
     pub flags: FlagRule,
     /// The destination that counts in place of this host's own addresses.
     pub target: Option<IpAddr>,
+    /// Whose hits it sees; `None` is everybody's.
+    pub allow: Option<Networks>,
     /// How long a sequence may take, from its first hit.
     pub seq_timeout: Duration,
 }

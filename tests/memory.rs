@@ -17,7 +17,8 @@ const MAX_SOURCES: usize = 65_536;
 fn tracker() -> Tracker {
     let sequence = Sequence::parse("7000,8000,9000").unwrap();
     let limit = Limit::auto(&sequence);
-    let door = DoorRule { flags: FlagRule::SYN, target: None, seq_timeout: Duration::from_secs(25) };
+    let door =
+        DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: Duration::from_secs(25) };
     let slots = vec![Slot { id: SlotId(1), door: 0, sequence, once: false, limit }];
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);

@@ -75,6 +75,15 @@ impl Faults {
         }
     }
 
+    /// Takes over the errors and warnings of another.
+    pub(super) fn append(&mut self, other: Faults) {
+        for (few, others) in [(&mut self.errors, other.errors), (&mut self.warnings, other.warnings)] {
+            few.count += others.count;
+            let room = KEPT.saturating_sub(few.kept.len());
+            few.kept.extend(others.kept.into_iter().take(room));
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.errors.count + self.warnings.count == 0
     }
@@ -92,5 +101,10 @@ mod tests {
         }
         assert_eq!((faults.errors.kept.len(), faults.errors.count), (KEPT, KEPT + 7));
         assert!(faults.errors.is_full() && !faults.warnings.is_full());
+        let mut more = Faults::default();
+        more.push(Fault::error(0..0, "before"));
+        more.append(faults);
+        assert_eq!((more.errors.kept.len(), more.errors.count), (KEPT, KEPT + 8));
+        assert_eq!(more.errors.kept[0].message, "before");
     }
 }

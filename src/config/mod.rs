@@ -12,6 +12,7 @@ mod excerpt;
 mod fault;
 mod load;
 mod lookalike;
+mod networks;
 mod print;
 mod raw;
 mod report;

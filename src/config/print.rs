@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::toml::to_string as toml_text;
+use ipnet::IpNet;
 use seqgen::sequence::{Protocol, Sequence, Step};
 use serde::{Serialize, Serializer};
 
@@ -70,6 +71,7 @@ enum Item<'a> {
     Names(&'a [String]),
     Words(&'a [String]),
     Paths(Vec<&'a str>),
+    Networks(&'a [IpNet]),
 }
 
 fn inexpressible(section: &str, what: &'static str) -> Inexpressible {
@@ -115,7 +117,7 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
 }
 
 fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
-    let Door { name, trigger, seq_timeout, flags, target, start, stop } = door;
+    let Door { name, trigger, seq_timeout, flags, target, allow, start, stop } = door;
     let mut lines = Vec::new();
     match trigger {
         Trigger::Static(sequence) => lines.push(("sequence", Item::Sequence(sequence))),
@@ -132,6 +134,9 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
     lines.push(("tcpflags", Item::Text(flags.to_string().into())));
     if let Some(address) = target {
         lines.push(("target", Item::Text(address.to_string().into())));
+    }
+    if let Some(networks) = allow {
+        lines.push(("allow", Item::Networks(networks.as_slice())));
     }
     commands(&mut lines, start, ["start_command", "start_command_6"]);
     if let Some(stop) = stop {
@@ -172,6 +177,7 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
             Item::Number(number) => number.to_string().into(),
             Item::Sequence(sequence) => sequence.to_string().into(),
             Item::Text(value) => value.as_ref().into(),
+            Item::Networks(networks) => texts(networks).join(",").into(),
             Item::Names(names) if !names.iter().any(|name| name.contains('#')) => names.join(",").into(),
             Item::Paths(paths) if reads_back(paths) => paths.join(",").into(),
             Item::Names(_) | Item::Words(_) | Item::Paths(_) => return Err(inexpressible(section.name, key)),
@@ -186,9 +192,13 @@ fn classic_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexp
     Ok(())
 }
 
+fn texts(networks: &[IpNet]) -> Vec<String> {
+    networks.iter().map(IpNet::to_string).collect()
+}
+
 /// Whether these paths are told apart where commas join them.
 fn reads_back(paths: &[&str]) -> bool {
-    split_paths(&paths.join(",")).into_iter().map(|(_, path)| path).eq(paths.iter().copied())
+    split_paths(&paths.join(",")).map(|(_, path)| path).eq(paths.iter().copied())
 }
 
 fn toml_section(text: &mut String, section: &Printed<'_>) -> Result<(), Inexpressible> {
@@ -218,6 +228,7 @@ impl Serialize for Item<'_> {
             Item::True => serializer.serialize_bool(true),
             Item::Number(number) => serializer.serialize_u64(*number),
             Item::Text(value) => serializer.serialize_str(value),
+            Item::Networks(networks) => texts(networks).serialize(serializer),
             Item::Names([name]) => serializer.serialize_str(name),
             Item::Paths(paths) => match paths.as_slice() {
                 [path] => serializer.serialize_str(path),

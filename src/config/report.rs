@@ -170,7 +170,9 @@ impl Cursor {
     /// The line of this span, and the part of the span that is in it.
     fn source(&self, text: &str, span: &Range<usize>) -> Option<(String, Range<usize>)> {
         let rest = text.get(self.line_start..)?;
-        let line = rest.split(['\n', '\r']).next()?;
+        // However long the line is, no more of it is looked at than would be shown.
+        let end = rest.bytes().take(SHOWN_LINE + 1).position(|byte| matches!(byte, b'\n' | b'\r'));
+        let line = rest.get(..end.unwrap_or(rest.len()))?;
         let within = |offset: usize| line.len().min(offset.saturating_sub(self.line_start));
         let part = within(span.start)..within(span.end);
         (line.len() <= SHOWN_LINE && line.get(part.clone()).is_some()).then(|| (line.to_owned(), part))

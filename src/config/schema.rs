@@ -10,6 +10,7 @@ use seqgen::sequence::Sequence;
 
 use super::command::Command;
 use crate::flags::FlagRule;
+use crate::networks::Networks;
 use crate::track::Limit;
 
 /// A whole configuration.
@@ -104,6 +105,8 @@ pub struct Door {
     pub flags: FlagRule,
     /// The destination that counts in place of this host's own addresses.
     pub target: Option<IpAddr>,
+    /// Whose hits it sees; `None` is everybody's.
+    pub allow: Option<Networks>,
     /// What opens it, for each family; `None` does nothing.
     pub start: PerFamily<Option<Command>>,
     /// What closes it again, if anything does.

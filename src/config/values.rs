@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seqgen::sequence::{MAX_STEPS, Protocol, Sequence, SequenceError, SequenceErrorKind, Step};
 
-use super::blank::trim;
+use super::blank::{is_blank, trim};
 use super::excerpt::excerpt;
 use super::fault::Fault;
 use super::lookalike;
@@ -133,7 +133,7 @@ impl<'a> Word<'a> {
     }
 
     /// An error whose span counts from the start of the word.
-    fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> Fault {
+    pub(super) fn error(&self, span: std::ops::Range<usize>, message: impl Into<String>) -> Fault {
         self.text.blame(Fault::error(span.start + self.offset..span.end + self.offset, message))
     }
 
@@ -156,27 +156,24 @@ pub(super) fn split_list<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
 }
 
 /// The paths in a text: one in quotes; without quotes, several that are joined by commas.
-pub(super) fn paths_in(text: &Text) -> Vec<Word<'_>> {
-    if text.form != Form::Bare {
-        return vec![Word::verbatim(text)];
-    }
-    split_paths(&text.value).into_iter().map(|(offset, value)| Word { value, text, offset }).collect()
+pub(super) fn paths_in(text: &Text) -> impl Iterator<Item = Word<'_>> {
+    let is_list = text.form == Form::Bare;
+    let paths = is_list.then(|| split_paths(&text.value)).into_iter().flatten();
+    let words = paths.map(move |(offset, value)| Word { value, text, offset });
+    words.chain((!is_list).then(|| Word::verbatim(text)))
 }
 
 /// Paths joined by commas, each with its offset.  A comma is part of a path unless a `/` follows.
-pub(super) fn split_paths(text: &str) -> Vec<(usize, &str)> {
-    let mut paths = Vec::new();
+pub(super) fn split_paths(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let parts = |comma: &usize| text[comma + 1..].trim_start_matches(is_blank).starts_with('/');
+    let commas = text.match_indices(',').map(|(comma, _)| comma).filter(parts);
     let mut start = 0;
-    for (comma, _) in text.match_indices(',') {
-        if trim(&text[comma + 1..]).1.starts_with('/') {
-            let (blanks, path) = trim(&text[start..comma]);
-            paths.push((start + blanks, path));
-            start = comma + 1;
-        }
-    }
-    let (blanks, path) = trim(&text[start..]);
-    paths.push((start + blanks, path));
-    paths
+    commas.chain([text.len()]).map(move |end| {
+        let (blanks, path) = trim(&text[start..end]);
+        let offset = start + blanks;
+        start = end + 1;
+        (offset, path)
+    })
 }
 
 /// Ports in order, TCP where no protocol is named.

@@ -1,7 +1,8 @@
 //! Follows every source's attempts at every armed sequence.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use seqgen::sequence::{Protocol, Step};
 
@@ -13,6 +14,7 @@ use super::table::{Removed, Table};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
+use crate::networks::Networks;
 use crate::packet::{Hit, Segment};
 
 /// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
@@ -23,7 +25,7 @@ const EXPOSABLE: usize = 5;
 pub struct Tracker {
     here: Here,
     families: Families,
-    doors: Vec<DoorRule>,
+    doors: Vec<Door>,
     /// What tells doors apart that see different packets, each once.
     views: Vec<View>,
     udp: bool,
@@ -55,8 +57,16 @@ impl Tracker {
 
     /// Matches against `plan` from now on.  Attempts at slots that `plan` has too go on.
     pub fn adopt(&mut self, plan: Plan) {
-        self.doors = plan.doors;
-        self.views = self.doors.iter().map(View::of).collect::<HashSet<_>>().into_iter().collect();
+        let mut views = HashMap::new();
+        self.views.clear();
+        self.doors.clear();
+        for DoorRule { flags, target, allow, seq_timeout } in plan.doors {
+            let view = *views.entry(View { flags, target, allow }).or_insert_with_key(|view| {
+                self.views.push(view.clone());
+                self.views.len() - 1
+            });
+            self.doors.push(Door { view, seq_timeout });
+        }
         self.udp = plan.traffic.udp;
         self.armed = Armed::new();
         self.most_strays = 0;
@@ -151,7 +161,7 @@ impl Tracker {
                 self.remove(key);
                 continue;
             };
-            if !View::of(&self.doors[slot.door]).shows(hit, &self.here) {
+            if !self.shows(slot, hit) {
                 continue;
             }
             let guarded = self.table.attempt(key).is_guarded();
@@ -182,8 +192,7 @@ impl Tracker {
         self.keys = keys;
         for id in starting {
             let Some(slot) = self.armed.get(id) else { continue };
-            let visible = View::of(&self.doors[slot.door]).shows(hit, &self.here);
-            if !visible || held.binary_search(&id).is_ok() {
+            if !self.shows(slot, hit) || held.binary_search(&id).is_ok() {
                 continue;
             }
             let mut attempt = Attempt::new(now);
@@ -279,6 +288,11 @@ impl Tracker {
         }
     }
 
+    /// Whether the slot's door sees this packet.
+    fn shows(&self, slot: &Slot, hit: &Hit) -> bool {
+        self.views[self.doors[slot.door].view].shows(hit, &self.here)
+    }
+
     /// Whether any door could have taken this packet as a hit.
     fn is_visible(&self, hit: &Hit) -> bool {
         let Step { protocol, .. } = hit.step();
@@ -286,19 +300,25 @@ impl Tracker {
     }
 }
 
+/// What the tracker knows of a door.
+#[derive(Clone, Copy, Debug)]
+struct Door {
+    /// The index of its view.
+    view: usize,
+    seq_timeout: Duration,
+}
+
 /// What decides whether a door can see a hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct View {
     flags: FlagRule,
     target: Option<IpAddr>,
+    allow: Option<Networks>,
 }
 
 impl View {
-    fn of(door: &DoorRule) -> View {
-        View { flags: door.flags, target: door.target }
-    }
-
-    /// Whether this hit is to this host or to the door's target, and has the flags that the door asks for.
+    /// Whether this hit is from somebody whom the door allows, is to this host or to the door's target, and has the
+    /// flags that the door asks for.
     fn shows(&self, hit: &Hit, here: &Here) -> bool {
         let to_the_door = match self.target {
             Some(target) => target == hit.destination,
@@ -308,7 +328,7 @@ impl View {
             Segment::Tcp { flags, .. } => self.flags.takes(flags),
             Segment::Udp => true,
         };
-        to_the_door && flags_fit
+        to_the_door && flags_fit && self.allow.as_ref().is_none_or(|networks| networks.hold(hit.source))
     }
 }
 

@@ -17,7 +17,7 @@ struct Lab {
 }
 
 fn rule() -> DoorRule {
-    DoorRule { flags: FlagRule::SYN, target: None, seq_timeout: Duration::from_secs(TIMEOUT) }
+    DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: Duration::from_secs(TIMEOUT) }
 }
 
 fn slot(id: u64, door: usize, sequence: &str, once: bool) -> Slot {
@@ -422,6 +422,9 @@ fn our_own_addresses_knock_by_the_loopback_interface_only() {
     assert_eq!(lab.send(&hit), []);
     assert_eq!(opened(&lab.send(&Hit { by_loopback: true, ..hit })), [0]);
 }
+
+#[path = "allow_tests.rs"]
+mod allow;
 
 mod against_chance {
     use proptest::prelude::*;

@@ -161,6 +161,15 @@ fn very_many_errors_are_counted_and_the_first_are_shown() {
 }
 
 #[test]
+fn very_long_lists() {
+    for (directive, element) in [("one_time_sequences", "/"), ("allow", "x")] {
+        let list = format!("{element},").repeat(1_000_000);
+        let said = refusal_of("a.conf", format!("[d]\ncommand = x\n{directive} = {list}\n").as_bytes());
+        assert!(said.contains(" are not shown") && said.len() < 50_000, "{directive}: {} bytes", said.len());
+    }
+}
+
+#[test]
 fn very_deep_toml() {
     for text in [
         format!("a = {}", "[".repeat(200_000)),

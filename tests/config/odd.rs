@@ -23,7 +23,7 @@ const ODD: &[(&str, &str, Expected)] = &[
     ),
     (
         "the line ends of Windows",
-        "[options]\r\n\tUseSyslog\r\n\r\n[door]\r\n\tsequence = 7000\r\n\ttcpflags = syn\r\n\tcommand = x\r\n",
+        "[options]\r\n\tUseSyslog\r\n\r\n[door]\r\n\tsequence = 7000,9000\r\n\ttcpflags = syn\r\n\tcommand = x\r\n",
         Accepted(1, &[]),
     ),
     (
@@ -33,12 +33,12 @@ const ODD: &[(&str, &str, Expected)] = &[
     ),
     (
         "a blank among flags",
-        "[door]\nsequence = 7000\ntcpflags = syn, ack\ncommand = x\n",
+        "[door]\nsequence = 7000,9000\ntcpflags = syn, ack\ncommand = x\n",
         Accepted(1, &[3, 3]),
     ),
     (
         "names in any case",
-        "[Options]\nUSESYSLOG\nlogFile = /var/log/knockd.log\n[Door]\nSEQUENCE = 7000\nTcpFlags = SYN\nCOMMAND = x\n",
+        "[Options]\nUSESYSLOG\nlogFile = /var/log/knockd.log\n[Door]\nSEQUENCE = 7000,9000\nTcpFlags = SYN\nCOMMAND = x\n",
         Accepted(1, &[1]),
     ),
     (
@@ -48,22 +48,22 @@ const ODD: &[(&str, &str, Expected)] = &[
     ),
     (
         "a value for UseSyslog",
-        "[options]\nUseSyslog = yes\n[door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[options]\nUseSyslog = yes\n[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(1, &[2]),
     ),
     (
         "a directive twice",
-        "[door]\nsequence = 7000\nsequence = 8000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door]\nsequence = 7000,9000\nsequence = 8000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(1, &[2]),
     ),
     (
         "options twice",
-        "[options]\nlogfile = /a\n[door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n[options]\nlogfile = /b\nUseSyslog\n",
+        "[options]\nlogfile = /a\n[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n[options]\nlogfile = /b\nUseSyslog\n",
         Accepted(1, &[2, 7]),
     ),
     (
         "two doors of one name",
-        "[door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n[door]\nsequence = 8000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n[door]\nsequence = 8000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(2, &[5]),
     ),
     (
@@ -76,34 +76,41 @@ const ODD: &[(&str, &str, Expected)] = &[
         "[door]\nsequence = 2222:udp,3333:tcp\ntcpflags = syn,ack\ncommand = x\n",
         Accepted(1, &[3]),
     ),
+    ("a sequence of one hit", "[door]\nsequence = 7000\ntcpflags = syn\ncommand = x\n", Accepted(1, &[2])),
+    ("ports in a row", "[door]\nsequence = 7002,7001,7000\ntcpflags = syn\ncommand = x\n", Accepted(1, &[2])),
+    (
+        "a guard that is off",
+        "[options]\nscan_guard = off\n[door]\nsequence = 7002,7001,7000\ntcpflags = syn\ncommand = x\n",
+        Accepted(1, &[2]),
+    ),
     (
         "an empty interface in quotes",
-        "[options]\ninterface = \"\"\n[door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[options]\ninterface = \"\"\n[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(1, &[2]),
     ),
     (
         "a relative command",
-        "[door]\nsequence = 7000\ntcpflags = syn\ncommand = ./open %IP%\n",
+        "[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = ./open %IP%\n",
         Accepted(1, &[4]),
     ),
     (
         "names with blanks and brackets",
-        "[open the front door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n[a-b_c.d [e]]\nsequence = 8000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[open the front door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n[a-b_c.d [e]]\nsequence = 8000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(2, &[]),
     ),
     (
         "IPv6 commands that do nothing",
-        "[door]\nsequence = 7000\ntcpflags = syn\nstart_command = x\nstart_command_6 =\nstop_command = y\nstop_command_6 =\n",
+        "[door]\nsequence = 7000,9000\ntcpflags = syn\nstart_command = x\nstart_command_6 =\nstop_command = y\nstop_command_6 =\n",
         Accepted(1, &[]),
     ),
     (
         "every other name",
-        "[options]\nPidFile = /run/k.pid\n[door]\nsequence = 7000\ntimeout = 5\ntarget = 192.0.2.1\ntcpflags = syn\ncommand = x\ncommand_6 = y\ncmd_timeout = 5\nstop_command = z\nstop_command_6 = z\n",
+        "[options]\nPidFile = /run/k.pid\n[door]\nsequence = 7000,9000\ntimeout = 5\ntarget = 192.0.2.1\ntcpflags = syn\ncommand = x\ncommand_6 = y\ncmd_timeout = 5\nstop_command = z\nstop_command_6 = z\n",
         Accepted(1, &[]),
     ),
     (
         "a comment behind a section",
-        "[door] # front\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door] # front\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Accepted(1, &[1]),
     ),
     ("no door at all", "# nothing yet\n[options]\n", Accepted(0, &[1])),
@@ -115,7 +122,7 @@ const ODD: &[(&str, &str, Expected)] = &[
     ),
     (
         "a typographic hyphen",
-        "[door]\nsequence = 7000\nseq_timeout = \u{2010}5\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door]\nsequence = 7000,9000\nseq_timeout = \u{2010}5\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[3]),
     ),
     (
@@ -125,27 +132,27 @@ const ODD: &[(&str, &str, Expected)] = &[
     ),
     (
         "lines that continue",
-        "[door]\nsequence = 7000\ntcpflags = syn\ncommand = x \\\n    %IP% \\\n    again\n",
+        "[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = x \\\n    %IP% \\\n    again\n",
         Refused(&[5]),
     ),
     (
         "lines before a section",
-        "sequence = 7000\ncommand = x\n[door]\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "sequence = 7000,9000\ncommand = x\n[door]\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[1]),
     ),
     (
         "an unknown directive",
-        "[door]\nsequence = 7000\nprotocol = tcp\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door]\nsequence = 7000,9000\nprotocol = tcp\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[3]),
     ),
     (
         "misplaced directives",
-        "[options]\nsequence = 7000\n[door]\nsequence = 7000\nlogfile = /x\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[options]\nsequence = 7000,9000\n[door]\nsequence = 7000,9000\nlogfile = /x\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[2, 5]),
     ),
     (
         "an open bracket",
-        "[door\nsequence = 7000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
+        "[door\nsequence = 7000,9000\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[1, 2]),
     ),
     (
@@ -153,7 +160,11 @@ const ODD: &[(&str, &str, Expected)] = &[
         "[door]\nsequence\ntcpflags = syn\ncommand = /bin/true %IP%\n",
         Refused(&[2]),
     ),
-    ("the line ends of old Macs", "[door]\rsequence = 7000\rtcpflags = syn\rcommand = x\r", Refused(&[1])),
+    (
+        "the line ends of old Macs",
+        "[door]\rsequence = 7000,9000\rtcpflags = syn\rcommand = x\r",
+        Refused(&[1]),
+    ),
 ];
 
 fn lines(severity: Severity, report: &Report) -> Vec<usize> {

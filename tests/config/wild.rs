@@ -113,7 +113,7 @@ fn a_wrong_expectation_is_noticed() {
         fs::write(&path, text).unwrap();
         judge(&path, result, doors, message).ok()
     };
-    let good = "[d]\nsequence = 1\ntcpflags = syn\ncommand = x\n";
+    let good = "[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = x\n";
     assert_eq!(judged(good, "accepted", "1", ""), Some(Outcome::Same));
     assert_eq!(judged(good, "accepted", "2", ""), None);
     assert_eq!(judged(good, "refused", "-", "config: line 3: syntax error"), None);

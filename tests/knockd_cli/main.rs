@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-const DOOR: &str = "[d]\nsequence = 1\ntcpflags = syn\ncommand = true\n";
+const DOOR: &str = "[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = true\n";
 
 struct Ran {
     code: Option<i32>,
@@ -114,6 +114,15 @@ fn warnings_of_the_configuration_are_logged() {
         said.contains("warning: ") && said.contains("knockd.conf:1:2: door [d] has no tcpflags"),
         "{said}"
     );
+    assert!(said.contains("knockd.conf:2:12: anybody who connects to port 1 opens it"), "{said}");
+}
+
+#[test]
+fn check_shows_what_scans_could_open_and_finds_the_file_good() {
+    let ran = with_config("[d]\nsequence = 7\ntcpflags = syn\ncommand = true\n", &["--check"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("2 | sequence = 7\n  |            ^\n"), "{}", ran.err);
+    assert!(ran.out.ends_with("knockd.conf: good, 1 door on nosuch7\n"), "{}", ran.out);
 }
 
 #[test]

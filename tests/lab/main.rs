@@ -18,6 +18,7 @@ mod programs;
 mod wait;
 mod wire;
 
+mod allow;
 mod article;
 mod background;
 mod crash;

@@ -99,7 +99,7 @@ fn sorted(mut reports: Vec<Report>) -> Vec<String> {
 }
 
 fn agree(slots: &[Slot], packets: &[Packet], guide: &[usize]) -> Result<bool, TestCaseError> {
-    let door = DoorRule { flags: FlagRule::SYN, target: None, seq_timeout: TIMEOUT };
+    let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: true };
     let plan = Plan { doors: vec![door], slots: slots.to_vec(), traffic, max_sources: 1000 };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);

@@ -23,8 +23,10 @@ struct World {
 }
 
 fn world(rules: &[FlagRule], sequences: &[&str], max_sources: usize) -> World {
-    let doors =
-        rules.iter().map(|flags| DoorRule { flags: *flags, target: None, seq_timeout: TIMEOUT }).collect();
+    let doors = rules
+        .iter()
+        .map(|flags| DoorRule { flags: *flags, target: None, allow: None, seq_timeout: TIMEOUT })
+        .collect();
     let mut slots = Vec::new();
     for door in 0..rules.len() {
         for text in sequences {

@@ -7,15 +7,17 @@ use std::time::Duration;
 use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
-use super::{commands, path};
+use super::{commands, path, scans};
 use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
+use crate::config::networks::network;
 use crate::config::raw::{Form, Section, Value};
-use crate::config::schema::{Door, PadSource, Stop, Trigger};
+use crate::config::schema::{Door, PadSource, ScanGuard, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
+use crate::networks::Networks;
 
 /// knockd 0.8's default for `seq_timeout`.
 const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
@@ -32,6 +34,7 @@ const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the 
 
 pub(super) fn check<'a>(
     section: &'a Section,
+    guard: ScanGuard,
     pads: &mut path::Taken<'a>,
     faults: &mut Faults,
 ) -> Option<Door> {
@@ -43,6 +46,7 @@ pub(super) fn check<'a>(
         let wrong = || Fault::error(0..text.len(), format!("`{}` is no IP address", excerpt(text)));
         text.parse::<IpAddr>().map_err(|_| wrong())
     });
+    let allow = allow(&given, faults);
     let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
     if start.v4.is_none() && start.v6.is_none() && !commands::unreadable(&given) {
         let fault = Fault::error(section.name.span.clone(), "this door has no command");
@@ -51,15 +55,18 @@ pub(super) fn check<'a>(
     let after = given.read(DoorKey::CmdTimeout, faults, values::span_of_time).unwrap_or(CMD_TIMEOUT);
     let stop = commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults);
     let stop = (stop.v4.is_some() || stop.v6.is_some()).then_some(Stop { after, command: stop });
-    Some(Door {
+    let door = Door {
         name: section.name.value.clone(),
         trigger: trigger?,
         seq_timeout,
         flags,
         target,
+        allow,
         start,
         stop,
-    })
+    };
+    scans::look_over(&given, &door, guard, faults);
+    Some(door)
 }
 
 /// Which TCP packets count, with a word on doors that take others than a client sends.
@@ -95,6 +102,17 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
         faults.push(fault.hint("what opens a connection is a SYN: write `tcpflags = syn`"));
     }
     rule
+}
+
+/// Whose hits the door sees, with every network that is none on the way.
+fn allow(given: &Given<'_, DoorKey>, faults: &mut Faults) -> Option<Networks> {
+    let mut wrong = Faults::default();
+    let networks = given.read_list(DoorKey::Allow, faults, |words| {
+        let read = |word| network(word).map_err(|fault| wrong.push(fault)).ok();
+        Ok(words.iter().filter_map(read).collect())
+    });
+    faults.append(wrong);
+    networks.and_then(|networks| Networks::of(&networks))
 }
 
 /// The flags in an unquoted value, without a comment behind them.

@@ -5,6 +5,7 @@ mod door;
 mod given;
 mod options;
 mod path;
+mod scans;
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +15,8 @@ use super::directives::OPTIONS_SECTION;
 use super::excerpt::excerpt;
 use super::fault::{Fault, Faults};
 use super::raw::{Section, Spanned};
-use super::schema::{Config, Door, Trigger};
+use super::schema::{Config, Door, ScanGuard, Trigger};
+use crate::networks::Networks;
 
 /// Checks everything, and makes a configuration of what is right; what is wrong goes to `faults`, and the
 /// configuration holds only if there is no error among them.
@@ -23,8 +25,10 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
     let (options, doors): (Vec<_>, Vec<_>) = sections.iter().partition(is_options);
     let options = options::check(&options, faults);
     let mut others = Others::default();
-    let doors: Vec<Door> =
-        doors.into_iter().filter_map(|section| check_door(section, &mut others, faults)).collect();
+    let doors: Vec<Door> = doors
+        .into_iter()
+        .filter_map(|section| check_door(section, options.scan_guard, &mut others, faults))
+        .collect();
     if doors.is_empty() && faults.is_empty() {
         let hint = "add a section with a sequence and a command";
         faults.push(Fault::warning(0..0, "there is no door in this file").hint(hint));
@@ -36,11 +40,16 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
 #[derive(Default)]
 struct Others<'a> {
     names: HashSet<&'a str>,
-    sequences: HashMap<Sequence, &'a str>,
+    sequences: HashMap<Sequence, (&'a str, Option<Networks>)>,
     pads: path::Taken<'a>,
 }
 
-fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Faults) -> Option<Door> {
+fn check_door<'a>(
+    section: &'a Section,
+    guard: ScanGuard,
+    others: &mut Others<'a>,
+    faults: &mut Faults,
+) -> Option<Door> {
     let name = &section.name;
     check_name(name, faults);
     if !others.names.insert(&name.value) {
@@ -49,15 +58,22 @@ fn check_door<'a>(section: &'a Section, others: &mut Others<'a>, faults: &mut Fa
             Fault::warning(name.span.clone(), message).hint("the log numbers them: name, name#2, and so on"),
         );
     }
-    let door = door::check(section, &mut others.pads, faults)?;
+    let door = door::check(section, guard, &mut others.pads, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
-        if let Some(other) = others.sequences.get(sequence) {
+        if let Some((other, allow)) = others.sequences.get(sequence)
+            && may_share(allow.as_ref(), door.allow.as_ref())
+        {
             let message = format!("door [{}] has the same sequence", excerpt(other));
             faults.push(Fault::warning(name.span.clone(), message).hint("whoever knocks it opens both"));
         }
-        others.sequences.entry(sequence.clone()).or_insert(&name.value);
+        others.sequences.entry(sequence.clone()).or_insert_with(|| (&name.value, door.allow.clone()));
     }
     Some(door)
+}
+
+/// Whether one person can be allowed at both doors.
+fn may_share(one: Option<&Networks>, other: Option<&Networks>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one.overlap(other))
 }
 
 fn check_name(name: &Spanned<String>, faults: &mut Faults) {

@@ -1,7 +1,7 @@
 //! The `[options]` section.
 
 use super::given::{Given, Kind};
-use super::path;
+use super::{path, scans};
 use crate::config::classic::without_comment;
 use crate::config::directives::{OPTIONS, OPTIONS_SECTION, OptionKey};
 use crate::config::excerpt::excerpt;
@@ -29,13 +29,15 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
     let mut path = |key| given.text(key, faults).and_then(|value| path::check(value, faults));
     let (log_file, pid_file) = (path(OptionKey::LogFile), path(OptionKey::PidFile));
     let state_dir = path(OptionKey::StateDir);
+    let scan_guard = given.read(OptionKey::ScanGuard, faults, values::scan_guard).unwrap_or_default();
+    scans::look_at_guard(&given, scan_guard, faults);
     Options {
         use_syslog: given.entry(OptionKey::UseSyslog).is_some_and(|entry| use_syslog(entry, faults)),
         log_file,
         pid_file,
         state_dir,
         interfaces: interfaces(&given, faults),
-        scan_guard: given.read(OptionKey::ScanGuard, faults, values::scan_guard).unwrap_or_default(),
+        scan_guard,
         max_sources: given.read(OptionKey::MaxSources, faults, values::max_sources).unwrap_or_default(),
     }
 }

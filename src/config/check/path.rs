@@ -1,15 +1,50 @@
 //! Paths, and pads that are taken.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Spanned, Text};
 use crate::config::values::paths_in;
 
+/// More pads for one door are not read.
+const MOST_PADS: usize = 1000;
+
 /// Which door has a pad already.
-pub(super) type Taken<'a> = HashMap<PathBuf, &'a str>;
+#[derive(Default)]
+pub(super) struct Taken<'a> {
+    paths: HashMap<PathBuf, &'a str>,
+    /// The directories of pads that a directory would stand for.
+    directories: HashMap<PathBuf, &'a str>,
+}
+
+impl<'a> Taken<'a> {
+    /// What of this path is taken, and by which door.
+    fn find(&self, path: &Path) -> Option<(&'static str, &'a str)> {
+        let same = self.paths.get(path).map(|door| ("this pad", *door));
+        let whole = || {
+            let directory = directory_of(path)?;
+            self.paths.get(directory).map(|door| ("the whole directory of this pad", *door))
+        };
+        let within = || self.directories.get(path).map(|door| ("a pad of this directory", *door));
+        same.or_else(whole).or_else(within)
+    }
+
+    fn insert(&mut self, path: &Path, door: &'a str) {
+        if let Some(directory) = directory_of(path) {
+            self.directories.entry(directory.to_owned()).or_insert(door);
+        }
+        self.paths.entry(path.to_owned()).or_insert(door);
+    }
+}
+
+/// The directory that stands for this pad among others: that of a `NAME.pad`.
+fn directory_of(path: &Path) -> Option<&Path> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".pad")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (!name.is_empty() && name.bytes().all(is_plain)).then(|| path.parent()).flatten()
+}
 
 pub(super) fn check(value: &Text, faults: &mut Faults) -> Option<PathBuf> {
     if !is_path(&value.value) {
@@ -19,29 +54,37 @@ pub(super) fn check(value: &Text, faults: &mut Faults) -> Option<PathBuf> {
     Some(PathBuf::from(&value.value))
 }
 
-/// The pads of the door with this name; none may be another door's.
+/// The pads of the door with this name; none may be there twice, or another door's.
 pub(super) fn pads<'a>(
     texts: &[&Text],
     door: &'a Spanned<String>,
     taken: &mut Taken<'a>,
     faults: &mut Faults,
 ) -> Vec<PathBuf> {
+    let mut own = Taken::default();
     let mut paths = Vec::new();
-    for word in texts.iter().flat_map(|text| paths_in(text)) {
+    for (index, word) in texts.iter().flat_map(|text| paths_in(text)).enumerate() {
+        if index == MOST_PADS {
+            let fault = word.wrong(format!("more than {MOST_PADS} pads for one door; the rest is not read"));
+            faults.push(fault.hint("name the directory that they are in"));
+            break;
+        }
         if !is_path(word.value) {
             faults.push(word.wrong(NO_PATH));
             continue;
         }
         let path = PathBuf::from(word.value);
-        if paths.contains(&path) {
-            faults.push(word.wrong("this pad stands twice").hint("name each pad once"));
-            continue;
-        }
-        if let Some(other) = taken.insert(path.clone(), &door.value) {
-            let fault = word.wrong(format!("door [{}] has this pad already", excerpt(other)));
+        if let Some((what, _)) = own.find(&path) {
+            faults.push(word.wrong(format!("this door has {what} already")).hint("name each pad once"));
+        } else if let Some((what, other)) = taken.find(&path) {
+            let fault = word.wrong(format!("door [{}] has {what} already", excerpt(other)));
             faults.push(fault.hint("a line opens one door; give each door a pad of its own"));
         }
+        own.insert(&path, &door.value);
         paths.push(path);
+    }
+    for path in &paths {
+        taken.insert(path, &door.value);
     }
     paths
 }

@@ -33,7 +33,6 @@ const OPTION_CASES: &[Case] = &[
         c.options.interfaces == Some(vec!["eth0".to_owned(), "lo".to_owned()])
     }),
     ("Scan_Guard = 12", "scan_guard = 12", |c| c.options.scan_guard == ScanGuard::Strays(12)),
-    ("Scan_Guard = Off", "scan_guard = 'off'", |c| c.options.scan_guard == ScanGuard::Off),
     ("Max_Sources = 1000", "max_sources = 1000", |c| c.options.max_sources == MaxSources(1000)),
 ];
 
@@ -62,6 +61,9 @@ const DOOR_CASES: &[Case] = &[
         c.doors[0].flags.to_string() == "syn,!fin,!ack"
     }),
     ("Target = 2001:db8::1", "target = '2001:db8::1'", |c| c.doors[0].target == "2001:db8::1".parse().ok()),
+    ("Allow = 192.0.2.0/24, 2001:db8::1", "allow = ['192.0.2.0/24', '2001:db8::1']", |c| {
+        c.doors[0].allow.as_ref().is_some_and(|networks| networks.hold("2001:db8::1".parse().unwrap()))
+    }),
     ("Start_Command = x %IP%", "start_command = 'x %IP%'", |c| c.doors[0].start.v4 == shell("x %IP%")),
     ("Command = x", "command = 'x'", |c| c.doors[0].start.v4 == shell("x")),
     ("Start_Command_6 = x", "start_command_6 = 'x'", |c| c.doors[0].start.v6 == shell("x")),
@@ -80,7 +82,7 @@ fn file(case: &str, is_option: bool, text: &dyn Fn(&str) -> String) -> String {
     let has = |key: &str| case.lines().any(|line| line.to_ascii_lowercase().starts_with(key));
     let mut door = String::from("[d]\n");
     for (missing, line) in [
-        (!has("sequence") && !has("one_time"), format!("sequence = {}", text("1"))),
+        (!has("sequence") && !has("one_time"), format!("sequence = {}", text("1,9,5"))),
         (!has("tcpflags"), format!("tcpflags = {}", text("syn"))),
         (!has("start_command =") && !has("command ="), format!("command = {}", text("x"))),
     ] {
@@ -115,9 +117,10 @@ fn every_directive_works_in_both_syntaxes() {
 #[test]
 fn the_guard_takes_a_number_or_a_word_and_sources_have_bounds() {
     let options = |line: &str| {
-        good(&format!("[options]\n{line}\n[d]\nsequence = 1\ntcpflags = syn\ncommand = y\n")).options
+        good(&format!("[options]\n{line}\n[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = y\n")).options
     };
     assert_eq!(options("scan_guard = AUTO").scan_guard, ScanGuard::Auto);
+    assert_eq!(options("scan_guard = Off").scan_guard, ScanGuard::Off);
     assert_eq!(options("").max_sources, MaxSources(65_536));
     for (line, message) in [
         (
@@ -134,7 +137,7 @@ fn the_guard_takes_a_number_or_a_word_and_sources_have_bounds() {
 
 #[test]
 fn without_the_directives_the_configuration_says_otherwise() {
-    let plain = good("[d]\nsequence = 1\ntcpflags = syn\ncommand = y\nstop_command = y\n");
+    let plain = good("[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = y\nstop_command = y\n");
     for (classic, _, holds) in
         OPTION_CASES.iter().chain(DOOR_CASES).filter(|(name, ..)| !name.starts_with("One_"))
     {

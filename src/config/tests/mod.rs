@@ -1,3 +1,4 @@
+mod allow;
 mod any_text;
 mod directives;
 mod manual;
@@ -5,6 +6,7 @@ mod oddities;
 mod pads;
 mod printed;
 mod report;
+mod scans;
 mod toml_files;
 
 use std::time::Duration;
@@ -36,7 +38,7 @@ fn good(text: &str) -> Config {
 }
 
 fn door(lines: &str) -> Door {
-    good(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1\n{lines}")).doors.remove(0)
+    good(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1,9,5\n{lines}")).doors.remove(0)
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -47,7 +49,7 @@ fn lines(text: &str) -> Vec<String> {
 
 /// The last problem of a door that has everything it needs besides `line`, which is the file's fifth.
 fn complaint(line: &str) -> String {
-    lines(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1\n{line}\n")).pop().unwrap()
+    lines(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1,9,5\n{line}\n")).pop().unwrap()
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "doors hold optional commands")]
@@ -113,7 +115,7 @@ fn keys_take_any_case_and_lines_any_blanks() {
 #[test]
 fn commands_are_taken_to_the_end_of_the_line() {
     let text = r#"sh -c "a = 'b'; #no comment" && echo [x] # %IP% | tee $(date)"#;
-    let config = good(&format!("[d]\nsequence = 1\ntcpflags = syn\nstart_command = {text}\n"));
+    let config = good(&format!("[d]\nsequence = 1,9,5\ntcpflags = syn\nstart_command = {text}\n"));
     assert_eq!(config.doors[0].start.v4, shell(text));
 }
 
@@ -152,14 +154,15 @@ fn spans_of_time() {
 #[test]
 fn tcp_flags() {
     let flags =
-        |text: &str| good(&format!("[d]\nsequence = 1\ncommand = x\ntcpflags = {text}\n")).doors[0].flags;
+        |text: &str| good(&format!("[d]\nsequence = 1,9,5\ncommand = x\ntcpflags = {text}\n")).doors[0].flags;
     assert_eq!(flags("syn"), FlagRule::SYN);
     assert_eq!(flags("Any"), FlagRule::ANY);
     let rule = FlagRule::new(TcpFlags::FIN.with(TcpFlags::URG), TcpFlags::ACK.with(TcpFlags::RST)).unwrap();
     assert_eq!(flags("fin, URG,!ack , ! rst"), rule);
     let psh = FlagRule::new(TcpFlags::PSH, TcpFlags::default()).unwrap();
     assert_eq!(flags("psh"), psh);
-    let error = |text: &str| lines(&format!("[d]\nsequence = 1\ncommand = x\ntcpflags = {text}\n")).remove(0);
+    let error =
+        |text: &str| lines(&format!("[d]\nsequence = 1,9,5\ncommand = x\ntcpflags = {text}\n")).remove(0);
     assert!(error("syn,fim").starts_with("t.conf:4:16: unknown TCP flag `fim`"));
     assert!(error("syn,!syn").starts_with("t.conf:4:16: `syn` cannot be both set and clear"));
     assert!(error("").starts_with("t.conf:4:11: unknown TCP flag ``"));
@@ -167,7 +170,7 @@ fn tcp_flags() {
 
 #[test]
 fn a_door_without_tcpflags_is_taken_as_syn_and_says_so() {
-    let text = "[d]\nsequence = 1\ncommand = x\n";
+    let text = "[d]\nsequence = 1,9,5\ncommand = x\n";
     assert_eq!(good(text).doors[0].flags, FlagRule::SYN);
     assert!(
         lines(text)[0].starts_with("t.conf:1:2: door [d] has no tcpflags and is taken as `tcpflags = syn`")

@@ -10,7 +10,7 @@ fn warnings(text: &str) -> Vec<String> {
 
 /// The one warning about a door that has a command, flags and a sequence besides these lines, which begin in line 5.
 fn warning(more: &str) -> String {
-    let said = warnings(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1\n{more}\n"));
+    let said = warnings(&format!("[d]\ncommand = x\ntcpflags = syn\nsequence = 1,9,5\n{more}\n"));
     assert_eq!(said.len(), 1, "{said:#?}");
     said[0].clone()
 }
@@ -20,22 +20,22 @@ fn starts(said: &str, expected: &str) {
     assert!(said.starts_with(&format!("t.conf:{expected}")), "{said}");
 }
 
-const DOOR: &str = "[d]\nsequence = 1\ntcpflags = syn\ncommand = x\n";
+const DOOR: &str = "[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = x\n";
 
 #[test]
 fn comments_behind_numbers_lists_sequences_and_names() {
-    let text = "[options] # a\nUseSyslog # b\ninterface = lo # c\n[d] # d\nsequence = 1,2 # e\ntcpflags = syn # f\ncommand = x # g\n\
+    let text = "[options] # a\nUseSyslog # b\ninterface = lo # c\n[d] # d\nsequence = 2,1,9 # e\ntcpflags = syn # f\ncommand = x # g\n\
                 seq_timeout = 5 # h\ntarget = 192.0.2.1 #i\n";
     let config = good(text);
     let said = lines(text);
-    let places = ["1:11", "2:11", "3:16", "4:5", "5:16", "6:16", "8:17", "9:20"];
+    let places = ["1:11", "2:11", "3:16", "4:5", "5:18", "6:16", "8:17", "9:20"];
     assert_eq!(said.len(), places.len(), "{said:#?}");
     for (said, place) in said.iter().zip(places) {
         starts(said, &format!("{place}: a comment after a "));
     }
     let door = &config.doors[0];
     assert_eq!(door.name, "d");
-    assert_eq!(door.trigger, Trigger::Static("1,2".parse_sequence()));
+    assert_eq!(door.trigger, Trigger::Static("2,1,9".parse_sequence()));
     assert_eq!(door.seq_timeout, Duration::from_secs(5));
     assert_eq!(door.start.v4, shell("x # g"), "the shell takes it for a comment itself");
     assert!(config.options.use_syslog);
@@ -44,7 +44,7 @@ fn comments_behind_numbers_lists_sequences_and_names() {
 
 #[test]
 fn blanks_among_flags() {
-    let said = warnings("[d]\nsequence = 1\ncommand = x\ntcpflags = syn, !ack # both\n");
+    let said = warnings("[d]\nsequence = 1,9,5\ncommand = x\ntcpflags = syn, !ack # both\n");
     starts(&said[0], "4:16: a blank among flags is left out");
     starts(&said[1], "4:22: a comment");
     assert_eq!(said.len(), 2);
@@ -91,9 +91,9 @@ fn a_word_for_use_syslog() {
 
 #[test]
 fn of_a_repeated_directive_the_last_counts() {
-    let text = "[d]\nsequence = 1\nsequence = 2\nstart_command = a\ncommand = b\ntcpflags = syn\n";
+    let text = "[d]\nsequence = 1\nsequence = 1,9,5\nstart_command = a\ncommand = b\ntcpflags = syn\n";
     let door = &good(text).doors[0];
-    assert_eq!(door.trigger, Trigger::Static("2".parse_sequence()));
+    assert_eq!(door.trigger, Trigger::Static("1,9,5".parse_sequence()));
     assert_eq!(door.start.v4, shell("b"));
     let said = warnings(text);
     starts(&said[0], "2:1: `sequence` stands twice; the last one counts");
@@ -103,14 +103,15 @@ fn of_a_repeated_directive_the_last_counts() {
 #[test]
 fn flags_that_no_client_sends() {
     for flags in ["syn,ack", "fin", "ack", "fin,urg,!ack", "!syn"] {
-        let said = warnings(&format!("[d]\nsequence = 1:udp,2\ncommand = x\ntcpflags = {flags}\n"));
+        let said = warnings(&format!("[d]\nsequence = 1:udp,9,5\ncommand = x\ntcpflags = {flags}\n"));
         starts(&said[0], "4:12: a client such as knock does not send TCP packets with these flags");
         assert_eq!(said.len(), 1);
-        assert!(warnings(&format!("[d]\nsequence = 1:udp\ncommand = x\ntcpflags = {flags}\n")).is_empty());
+        let udp = format!("[d]\nsequence = 1:udp,9:udp,5:udp\ncommand = x\ntcpflags = {flags}\n");
+        assert!(warnings(&udp).is_empty());
     }
     for flags in ["syn", "any", "syn,!fin", "!rst"] {
         assert!(
-            warnings(&format!("[d]\nsequence = 1\ncommand = x\ntcpflags = {flags}\n")).is_empty(),
+            warnings(&format!("[d]\nsequence = 1,9,5\ncommand = x\ntcpflags = {flags}\n")).is_empty(),
             "{flags}"
         );
     }
@@ -120,7 +121,7 @@ fn flags_that_no_client_sends() {
 
 #[test]
 fn a_door_that_takes_udp_alone_needs_no_flags() {
-    assert!(warnings("[d]\nsequence = 1:udp,2:udp\ncommand = x\n").is_empty());
+    assert!(warnings("[d]\nsequence = 1:udp,9:udp,5:udp\ncommand = x\n").is_empty());
 }
 
 #[test]
@@ -200,18 +201,17 @@ fn placeholders_in_place_of_numbers() {
 
 #[test]
 fn blanks_of_every_kind_and_every_line_end() {
-    let text =
-        "\u{c}[d]\u{c}\r\n\tsequence\t=\u{b}1 ,\t2\u{c}\r\n\r\n  \t \r\ntcpflags=syn\r\n command =\tx \u{c}";
+    let text = "\u{c}[d]\u{c}\r\n\tsequence\t=\u{b}1 ,\t9 ,5\u{c}\r\n\r\n  \t \r\ntcpflags=syn\r\n command =\tx \u{c}";
     assert!(warnings(text).is_empty());
     let door = &good(text).doors[0];
-    assert_eq!(door.trigger, Trigger::Static("1,2".parse_sequence()));
+    assert_eq!(door.trigger, Trigger::Static("1,9,5".parse_sequence()));
     assert_eq!((door.name.as_str(), &door.start.v4), ("d", &shell("x")));
     starts(&lines("[d]\rsequence = 1\r")[0], "1:4: a carriage return inside a line");
 }
 
 #[test]
 fn a_line_that_continues_another_is_refused_once() {
-    let text = "[d]\nsequence = 1\ntcpflags = syn\ncommand = a \\\n  b = 1; \\\n # no line\n  c\nstop_command = x\\\n  d\n[e]\n";
+    let text = "[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = a \\\n  b = 1; \\\n # no line\n  c\nstop_command = x\\\n  d\n[e]\n";
     let said = lines(text);
     starts(&said[0], "5:3: this line continues the one before, but a value ends with its line");
     starts(&said[1], "9:3: this line continues the one before");
@@ -243,7 +243,7 @@ fn misplaced_directives() {
         &complaint("LogFile = /x"),
         "5:1: `LogFile` does not belong here (it belongs into the section [options])",
     );
-    let said = lines(&format!("[options]\nsequence = 1\n{DOOR}"));
+    let said = lines(&format!("[options]\nsequence = 1,9,5\n{DOOR}"));
     starts(&said[0], "2:1: `sequence` does not belong here (it belongs into the section of a door)");
     assert_eq!(said.len(), 1);
 }
@@ -280,7 +280,7 @@ fn sequences_of_up_to_32_ports() {
 fn long_commands_with_every_character() {
     let printable: String = (' '..='~').chain("äß→门\u{1}\u{7f}\t".chars()).collect();
     let command = format!(": {}", printable.repeat(50)).trim_end().chars().take(4000).collect::<String>();
-    let text = format!("[d]\nsequence = 1\ntcpflags = syn\ncommand = {command}\n");
+    let text = format!("[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = {command}\n");
     assert_eq!(good(&text).doors[0].start.v4, shell(command.trim_end()));
     assert!(command.len() >= 4000);
 }

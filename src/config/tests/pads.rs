@@ -100,7 +100,44 @@ fn every_path_belongs_to_one_door_and_stands_there_once() {
     assert!(said[0].starts_with("t.conf:6:26: door [a] has this pad already"), "{said:?}");
     assert!(said[1].starts_with("t.conf:6:30: door [a] has this pad already"), "{said:?}");
     let said = lines(&door("a", "/p, /q, /p"));
-    assert!(said.len() == 1 && said[0].starts_with("t.conf:2:30: this pad stands twice"), "{said:?}");
+    assert!(
+        said.len() == 1 && said[0].starts_with("t.conf:2:30: this door has this pad already"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_directory_stands_for_the_pads_in_it() {
+    let doors = |a: &str, b: &str| {
+        let door =
+            |name, pads| format!("[{name}]\none_time_sequences = {pads}\ncommand = x\ntcpflags = syn\n");
+        lines(&(door("a", a) + &door("b", b)))
+    };
+    for (a, b, said) in [
+        ("/p", "/q,/p/Al-ice_1.pad", "6:25: door [a] has the whole directory of this pad already"),
+        ("/p/alice.pad", "/q,/p/", "6:25: door [a] has a pad of this directory already"),
+        ("/q, /p/a.pad, /p", "/r", "2:36: this door has a pad of this directory already"),
+        ("/p, /p/a.pad", "/r", "2:26: this door has the whole directory of this pad already"),
+    ] {
+        let all = doors(a, b);
+        assert!(all.len() == 1 && all[0].starts_with(&format!("t.conf:{said}")), "{all:?}");
+    }
+    // These are not read with the directory.
+    for pad in ["/p/alice.pad~", "/p/.pad", "/p/a.b.pad", "/p/alice", "/p/q/alice.pad"] {
+        assert_eq!(doors("/p", pad), [""; 0], "{pad}");
+    }
+    assert_eq!(doors("/p/a.pad", "/p/b.pad"), [""; 0]);
+}
+
+#[test]
+fn a_door_has_a_thousand_pads_at_most() {
+    let door = |count: usize| {
+        let pads: Vec<String> = (0..count).map(|pad| format!("/{pad}")).collect();
+        file("t.conf", &format!("one_time_sequences = {}", pads.join(",")))
+    };
+    assert!(door(1000).0.is_some());
+    let (config, said) = door(1001);
+    assert!(config.is_none() && said[0].contains(": more than 1000 pads for one door;"), "{said:?}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What is printed reads back as it was.
 
+use ipnet::IpNet;
 use proptest::prelude::*;
 use seqgen::sequence::{Protocol, Sequence, Step};
 
 use super::*;
 use crate::flags::TcpFlags;
+use crate::networks::Networks;
 
 /// Commands, paths and names as they can stand on a line: no blanks around them, none of the line ends within.
 fn on_a_line() -> impl Strategy<Value = String> {
@@ -53,16 +55,26 @@ fn flags() -> impl Strategy<Value = FlagRule> {
     })
 }
 
+/// Networks that packets can come from.
+fn networks() -> impl Strategy<Value = Networks> {
+    let v4 =
+        (1..=u32::MAX, 0u8..=32).prop_map(|(bits, length)| IpNet::new(bits.to_be_bytes().into(), length));
+    let v6 = (1 << 64..=u128::MAX, 0u8..=128)
+        .prop_map(|(bits, length)| IpNet::new(bits.to_be_bytes().into(), length));
+    let network = prop_oneof![v4, v6].prop_map(|network| network.unwrap().trunc());
+    prop::collection::vec(network, 1..4).prop_map(|networks| Networks::of(&networks).unwrap())
+}
+
 /// The number keeps pads and names apart.
 fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
-    let several = 1usize..=if classic { 1 } else { 3 };
     let trigger = prop_oneof![
         sequence().prop_map(Trigger::Static),
-        (path(), several, window, 0u16..=1000, any::<u32>()).prop_map(
+        (path(), 1usize..=3, window, 0u16..=1000, any::<u32>()).prop_map(
             move |(path, several, window, resync, low)| {
-                let path = |pad| format!("/{}{number}{pad}", path.display()).into();
-                let paths = (0..several).map(path).collect();
+                // The classic syntax takes a comma before a slash for the end of a path.
+                let path = path.display().to_string().replace('/', if classic { "|" } else { "/" });
+                let paths = (0..several).map(|pad| format!("/{path}{number}{pad}").into()).collect();
                 Trigger::OneTime(PadSource { paths, window, resync, low })
             }
         ),
@@ -71,13 +83,15 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let stop = (seconds(0), commands(classic)).prop_map(|(after, command)| Stop { after, command });
     let name = "[!-~ä门]([ -~ä门]{0,12}[!-~ä门])?".prop_filter("a door", |name| name != "options");
     let target = proptest::option::of(any::<std::net::IpAddr>());
-    let parts = (name, trigger, seconds(1), flags(), target, commands(classic), proptest::option::of(stop));
-    parts.prop_map(|(name, trigger, seq_timeout, flags, target, start, stop)| Door {
+    let opening = (target, proptest::option::of(networks()), commands(classic));
+    let parts = (name, trigger, seconds(1), flags(), opening, proptest::option::of(stop));
+    parts.prop_map(|(name, trigger, seq_timeout, flags, (target, allow, start), stop)| Door {
         name,
         trigger,
         seq_timeout,
         flags,
         target,
+        allow,
         start,
         stop,
     })
@@ -143,7 +157,8 @@ proptest! {
 #[test]
 fn the_classic_syntax_says_what_it_cannot_hold() {
     let door = |command: &str| {
-        let text = format!("[d]\nsequence = 1\ntcpflags = 'syn'\ncommand = 'x'\nstop_command = {command}\n");
+        let text =
+            format!("[d]\nsequence = '1,9,5'\ntcpflags = 'syn'\ncommand = 'x'\nstop_command = {command}\n");
         parse("t.toml", text.as_bytes()).0.unwrap()
     };
     for command in ["['x']", "'[\"x\"'", "\"a\\nb\"", "' x'"] {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const DOOR: &str = "sequence = [1]\ntcpflags = 'syn'\ncommand = 'x'\n";
+const DOOR: &str = "sequence = [1, 9, 5]\ntcpflags = 'syn'\ncommand = 'x'\n";
 
 fn toml_lines(text: &str) -> Vec<String> {
     let (config, report) = parse("t.toml", text.as_bytes());
@@ -62,8 +62,9 @@ fn doors_stay_in_the_order_of_the_file() {
 
 #[test]
 fn commands_of_words_run_without_a_shell() {
-    let config =
-        toml("[d]\nsequence = 1\ntcpflags = 'syn'\ncommand = ['/bin/x', '-s', '%IP%', '']\ncommand_6 = ''\n");
+    let config = toml(
+        "[d]\nsequence = '1,9,5'\ntcpflags = 'syn'\ncommand = ['/bin/x', '-s', '%IP%', '']\ncommand_6 = ''\n",
+    );
     let words = ["/bin/x", "-s", "%IP%", ""].map(str::to_owned).to_vec();
     assert_eq!(config.doors[0].start.v4, Argv::new(words).map(Command::Argv));
     assert_eq!(config.doors[0].start.v6, None);
@@ -77,7 +78,7 @@ fn commands_of_words_run_without_a_shell() {
 
 #[test]
 fn commands_may_have_several_lines() {
-    let config = toml("[d]\nsequence = 1\ntcpflags = 'syn'\ncommand = '''\na %IP%\nb\n'''\n");
+    let config = toml("[d]\nsequence = '1,9,5'\ntcpflags = 'syn'\ncommand = '''\na %IP%\nb\n'''\n");
     assert_eq!(config.doors[0].start.v4, shell("a %IP%\nb\n"));
 }
 
@@ -144,7 +145,7 @@ fn sections_that_are_none() {
             .starts_with("t.toml:2:4: a section within a section (put a name that holds a dot into quotes)")
     );
     assert_eq!(said.len(), 2);
-    let empty = toml_lines("['']\nsequence = 1\ntcpflags = 'syn'\ncommand = 'x'\n");
+    let empty = toml_lines("['']\nsequence = '1,9,5'\ntcpflags = 'syn'\ncommand = 'x'\n");
     assert!(empty[0].starts_with("t.toml:1:2: a section needs a name"));
 }
 

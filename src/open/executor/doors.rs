@@ -38,6 +38,7 @@ impl Watching {
             plan.doors.push(DoorRule {
                 flags: door.flags,
                 target: door.target,
+                allow: door.allow.clone(),
                 seq_timeout: door.seq_timeout,
             });
             let mut add = |id, sequence: &Sequence, once| {
