@@ -15,6 +15,9 @@ mod host;
 mod net;
 mod pads;
 mod programs;
+mod shuffle;
+mod tail;
+mod volley;
 mod wait;
 mod wire;
 
@@ -29,6 +32,7 @@ mod life;
 mod links;
 mod one_time;
 mod reload;
+mod scans;
 mod sequences;
 mod stall;
 mod syslog;
