@@ -36,3 +36,4 @@ mod scans;
 mod sequences;
 mod stall;
 mod syslog;
+mod traffic;
