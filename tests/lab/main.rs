@@ -27,6 +27,7 @@ mod crash;
 mod differential;
 mod durable;
 mod flags;
+mod floods;
 mod interop;
 mod life;
 mod links;
