@@ -31,6 +31,7 @@ mod floods;
 mod interop;
 mod life;
 mod links;
+mod log;
 mod one_time;
 mod reload;
 mod scans;

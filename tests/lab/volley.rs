@@ -56,6 +56,11 @@ impl<'w> Volley<'w> {
         }
     }
 
+    /// How many signs of life there were.
+    pub(crate) fn canaries(&self) -> usize {
+        self.canaries as usize
+    }
+
     fn send_canary(&mut self) {
         self.canaries += 1;
         let shot = Shot {
