@@ -34,6 +34,7 @@ mod links;
 mod log;
 mod one_time;
 mod reload;
+mod repeats;
 mod scans;
 mod sequences;
 mod stall;
