@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::daemon::Daemon;
+use crate::doors::{door_with, pad, sequence};
 use crate::firewall;
 use crate::frames::{SYN, Shot, Transport};
 use crate::hits::{Hit, send};
@@ -122,12 +123,9 @@ impl Doors {
     fn start(lab: &Lab) -> Self {
         let pads = Pads::generate(lab, "once", 64, &[]);
         let line = |number| pads.ports(number).iter().map(|port| port.parse().expect("a port")).collect();
-        let door = |name: &str, trigger: &str| {
-            let opened = lab.path("opened");
-            format!("\n[{name}]\n{trigger}\ntcpflags = syn\ncommand = echo opened >>{}\n", opened.display())
-        };
-        let once = format!("one_time_sequences = {}", pads.server.display());
-        let doors = door("static", "sequence = 7000,8000,9000") + &door("once", &once);
+        let command = format!("echo opened >>{}", lab.path("opened").display());
+        let doors = door_with("static", &sequence("7000,8000,9000"), "syn", &command)
+            + &door_with("once", &pad(&pads.server), "syn", &command);
         let daemon = Daemon::start(lab, &doors);
         Self { daemon, opened: Tail::new(&lab.path("opened")), lines: (0..64).map(line).collect() }
     }

@@ -16,7 +16,7 @@ use crate::wire::Wire;
 const DOOR: &str = "
 [door]
     sequence    = 7000,8000,9000
-    seq_timeout = 1
+    seq_timeout = 2
     tcpflags    = syn
     command     = true
 ";
@@ -73,7 +73,9 @@ fn a_flood_of_attempts_adds_some_tens_of_lines_a_second_and_the_rest_is_counted(
         let mut volley = Volley::new(wire, &daemon);
         for number in 0..STRANGERS {
             let (ports, lines) = attempt(number);
-            ports.iter().for_each(|port| volley.send(&hit(number, *port)));
+            for &port in ports {
+                volley.send(&hit(number, port));
+            }
             caused += lines;
             if number % (STRANGERS / knocks) == 0 {
                 lab.knock(&["-d", "1", SERVER, "7000", "8000", "9000"]);

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
 mod daemon;
+mod doors;
 mod firewall;
 #[path = "../savefile/frames.rs"]
 mod frames;
@@ -31,10 +32,12 @@ mod floods;
 mod interop;
 mod life;
 mod links;
+mod locks;
 mod log;
 mod one_time;
 mod reload;
 mod repeats;
+mod retries;
 mod scans;
 mod sequences;
 mod stall;

@@ -1,10 +1,10 @@
 //! Hits that arrive more than once, late or never: each knock opens once, and a lost one spoils nothing.
 
-use std::fs;
 use std::iter;
 use std::net::IpAddr;
 
 use crate::daemon::Daemon;
+use crate::doors::{door, pad_of, sequence};
 use crate::firewall;
 use crate::frames::{SYN, Shot, Transport};
 use crate::net::{Lab, SERVER, SERVER_6};
@@ -69,13 +69,8 @@ fn send(wire: &mut Wire, shots: &[Shot]) {
 fn each_opens_once(test: &str, mut cable: impl FnMut(&mut Wire, &[Shot]) + Send) {
     let Some(lab) = Lab::new(test) else { return };
     firewall::nft(&lab.server);
-    let pad = lab.path("once.pad");
-    fs::write(&pad, lines().iter().map(|line| format!(" {line}\n")).collect::<String>()).expect("a pad");
-    let once = format!("one_time_sequences = {}", pad.display());
-    let door =
-        |name, trigger: &str| format!("\n[{name}]\n    {trigger}\n    tcpflags = syn\n    command = true\n");
-    let statics = STATIC.map(|(name, sequence)| door(name, &format!("sequence = {sequence}"))).concat();
-    let daemon = Daemon::start(&lab, &(statics + &door("once", &once)));
+    let statics = STATIC.map(|(name, hits)| door(name, &sequence(hits), "syn")).concat();
+    let daemon = Daemon::start(&lab, &(statics + &door("once", &pad_of(&lab, &lines()), "syn")));
     let mut person = Person { address: "192.0.2.60", knocks: 0 };
     Wire::with(&lab, |wire| {
         let statics = STATIC.map(|(name, sequence)| (name, vec![sequence.to_owned(); 6]));
@@ -209,5 +204,49 @@ fn a_lost_hit_never_spoils_the_next_knock() {
         send(wire, &holed);
         send(wire, &again[..lost]);
         send(wire, shots);
+    });
+}
+
+#[test]
+fn whatever_of_a_line_is_lost_the_next_line_opens() {
+    let Some(lab) = Lab::new("whatever_of_a_line_is_lost_the_next_line_opens") else { return };
+    firewall::nft(&lab.server);
+    let lines: Vec<String> = (0..10).map(|digit| SHAPES[1].replace('?', &digit.to_string())).collect();
+    let daemon = Daemon::start(&lab, &door("once", &pad_of(&lab, &lines), "syn"));
+    let mut person = Person { address: "2001:db8::60", knocks: 0 };
+    Wire::with(&lab, |wire| {
+        for (lost, pair) in lines.chunks(2).enumerate() {
+            let mut holed = person.knock(&pair[0]);
+            holed.remove(lost);
+            send(wire, &holed);
+            send(wire, &person.knock(&pair[1]));
+            assert_eq!(daemon.openings(&lab, "once"), lost + 1, "hit {lost} of the line before was lost");
+        }
+    });
+    assert!(lab.read("once.pad").lines().all(|line| line.starts_with('#')), "{}", lab.read("once.pad"));
+}
+
+/// Two hits on one port are two connections, and not one that is tried again.
+#[test]
+fn a_port_that_occurs_twice_in_a_row_wants_two_connections() {
+    let Some(lab) = Lab::new("a_port_that_occurs_twice_in_a_row_wants_two_connections") else { return };
+    firewall::nft(&lab.server);
+    let once = door("once", &pad_of(&lab, &["7001,7001", "7002,7002"]), "syn");
+    let daemon = Daemon::start(&lab, &(door("static", &sequence("7000,7000"), "syn") + &once));
+    let mut person = Person { address: "192.0.2.60", knocks: 0 };
+    Wire::with(&lab, |wire| {
+        for (name, opened, sequence) in [
+            ("static", 1, "7000,7000"),
+            ("static", 2, "7000,7000"),
+            ("once", 1, "7001,7001"),
+            ("once", 2, "7002,7002"),
+        ] {
+            let shots = person.knock(sequence);
+            send(wire, &[shots[0]; 6]);
+            assert_eq!(daemon.openings(&lab, name), opened - 1, "{sequence} opened with one connection");
+            send(wire, &[shots[1]; 6]);
+            send(wire, &shots);
+            assert_eq!(daemon.openings(&lab, name), opened, "{sequence}");
+        }
     });
 }

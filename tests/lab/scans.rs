@@ -1,9 +1,9 @@
 //! Full scans of the server: no order and no kind of packet opens a door.
 
-use std::fs;
 use std::net::IpAddr;
 
 use crate::daemon::{Daemon, Launch};
+use crate::doors::{door, pad_of, sequence};
 use crate::firewall;
 use crate::frames::{Shot, Transport};
 use crate::hits::{ACK, FIN, SYN};
@@ -36,21 +36,16 @@ const DOORS: [(&str, &str, &str, u8); 12] = [
 ];
 
 /// A pad with lines that scans go through in all orders.
-const PAD: &str =
-    " 7300,8300,9300\n 2200,2201\n 2301,2300\n 300,200,100,400\n 6000:udp,6001:udp\n 50,60,70\n";
+const LINES: [&str; 6] =
+    ["7300,8300,9300", "2200,2201", "2301,2300", "300,200,100,400", "6000:udp,6001:udp", "50,60,70"];
 
 fn doors(lab: &Lab) -> String {
-    let pad = lab.path("once.pad");
-    fs::write(&pad, PAD).expect("a pad");
-    let once = format!("one_time_sequences = {}", pad.display());
-    let statics =
-        DOORS.map(|(name, sequence, flags, _)| door(name, &format!("sequence = {sequence}"), flags));
-    let onces = door("once", &once, "syn");
-    format!("{}{onces}{CANARY}", statics.concat())
+    let statics = DOORS.map(|(name, hits, flags, _)| door(name, &sequence(hits), flags));
+    format!("{}{}{CANARY}", statics.concat(), door("once", &pad_of(lab, &LINES), "syn"))
 }
 
-fn door(name: &str, trigger: &str, flags: &str) -> String {
-    format!("\n[{name}]\n    {trigger}\n    tcpflags = {flags}\n    command = true\n")
+fn unused_pad() -> String {
+    format!(" {}\n", LINES.join("\n "))
 }
 
 /// One packet; the number tells those of one scan from those of another.
@@ -95,14 +90,13 @@ fn scan_in_all_ways(lab: &Lab, network: &str) {
             }
         }
     });
-    assert_eq!(lab.read("once.pad"), PAD, "a line of the pad was struck");
+    assert_eq!(lab.read("once.pad"), unused_pad(), "a line of the pad was struck");
     knock_at_every_door(lab, &daemon, &format!("{network}70"));
 }
 
 /// Shows that each door was there to be opened all the while.
 fn knock_at_every_door(lab: &Lab, daemon: &Daemon, person: &str) {
-    let line = PAD.lines().next().expect("a line").trim();
-    for (name, sequence, _, flags) in DOORS.into_iter().chain([("once", line, "", SYN)]) {
+    for (name, sequence, _, flags) in DOORS.into_iter().chain([("once", LINES[0], "", SYN)]) {
         Wire::with(lab, |wire| {
             for hit in sequence.split(',') {
                 let (port, kind) = hit.strip_suffix(":udp").map_or((hit, Some(flags)), |port| (port, None));
@@ -111,7 +105,7 @@ fn knock_at_every_door(lab: &Lab, daemon: &Daemon, person: &str) {
         });
         assert_eq!(daemon.openings(lab, name), 1, "{name} does not open to its own knock");
     }
-    assert_eq!(lab.read("once.pad"), PAD.replacen(' ', "#", 1));
+    assert_eq!(lab.read("once.pad"), unused_pad().replacen(' ', "#", 1));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! A person's own traffic to the same host: thousands of packets to a few ports never break a knock.
 
-use std::fs;
-
 use crate::daemon::Daemon;
+use crate::doors::{door, pad_of, sequence};
 use crate::firewall;
 use crate::frames::{SYN, Shot, Transport};
 use crate::hits::{ACK, FIN};
@@ -67,13 +66,9 @@ fn knock_amid_traffic(volley: &mut Volley<'_>, person: &str, sequence: &str) {
 fn knocks_amid_traffic(test: &str, person: &str) {
     let Some(lab) = Lab::new(test) else { return };
     firewall::nft(&lab.server);
-    let pad = lab.path("once.pad");
-    fs::write(&pad, LINES.map(|line| format!(" {line}\n")).concat()).expect("a pad");
-    let once = format!("one_time_sequences = {}", pad.display());
-    let door =
-        |name, trigger: &str| format!("\n[{name}]\n    {trigger}\n    tcpflags = syn\n    command = true\n");
-    let statics = DOORS.map(|(name, sequence)| door(name, &format!("sequence = {sequence}"))).concat();
-    let daemon = Daemon::start(&lab, &format!("{statics}{}{ANY}{CANARY}", door("once", &once)));
+    let statics = DOORS.map(|(name, hits)| door(name, &sequence(hits), "syn")).concat();
+    let once = door("once", &pad_of(&lab, &LINES), "syn");
+    let daemon = Daemon::start(&lab, &format!("{statics}{once}{ANY}{CANARY}"));
     Wire::with(&lab, |wire| {
         let mut volley = Volley::new(wire, &daemon);
         for (name, sequence) in DOORS {
