@@ -8,6 +8,10 @@ use crate::packet::{Hit, Segment};
 /// How many counted hits are remembered, so that their repeats are known: two whole sequences.
 const REMEMBERED: usize = 2 * MAX_STEPS;
 
+/// How many further hits on the port of the last one are remembered too, so that their repeats are known when later
+/// hits have been made: as many connections as a browser opens at once.
+const PARALLEL: u8 = 6;
+
 /// What a retransmission or a duplicate shares with the packet it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -30,9 +34,13 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct Attempt {
     progress: Progress,
-    /// The hits that were counted lately.  Most attempts never get beyond one, and need no space elsewhere for it.
+    /// The hit that was counted last.  Most attempts never get beyond one, and need no space elsewhere for it.
     latest: Option<Identity>,
+    /// Those before it, and hits in parallel to them.
     earlier: Vec<Identity>,
+    /// How many hits in parallel to the last one are among these.
+    parallel: u8,
+    beyond_first_hit: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +70,13 @@ pub(super) enum Verdict {
 impl Attempt {
     /// An attempt that has not made its first hit yet.
     pub(super) fn new(now: Moment) -> Attempt {
-        Attempt { progress: Progress::Over { since: now }, latest: None, earlier: Vec::new() }
+        Attempt {
+            progress: Progress::Over { since: now },
+            latest: None,
+            earlier: Vec::new(),
+            parallel: 0,
+            beyond_first_hit: false,
+        }
     }
 
     /// The time that its deadline counts from.
@@ -91,7 +105,7 @@ impl Attempt {
 
     /// Whether a packet that changed nothing repeated or followed a hit beyond the first.
     pub(super) fn is_beyond_first_hit(&self) -> bool {
-        !self.earlier.is_empty()
+        self.beyond_first_hit
     }
 
     /// How many right hits a running attempt has made.
@@ -123,6 +137,10 @@ impl Attempt {
                 );
             }
             if same_as_last {
+                if self.parallel < PARALLEL {
+                    self.parallel += 1;
+                    self.remember(identity);
+                }
                 if stage == 1 {
                     self.progress = Progress::Running { stage, since: now, guarded };
                 }
@@ -146,11 +164,10 @@ impl Attempt {
     }
 
     fn count(&mut self, sequence: &Sequence, identity: Identity, next: Progress, now: Moment) -> Verdict {
+        self.parallel = 0;
         if let Some(before) = self.latest.replace(identity) {
-            if self.earlier.len() == REMEMBERED {
-                self.earlier.remove(0);
-            }
-            self.earlier.push(before);
+            self.beyond_first_hit = true;
+            self.remember(before);
         }
         match next {
             Progress::Running { stage, .. } if usize::from(stage) < sequence.steps().len() => {
@@ -162,5 +179,12 @@ impl Attempt {
                 Verdict::Completed
             }
         }
+    }
+
+    fn remember(&mut self, identity: Identity) {
+        if self.earlier.len() == REMEMBERED {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(identity);
     }
 }

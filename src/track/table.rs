@@ -22,7 +22,8 @@ use crate::moment::Moment;
 /// The end of a source's chain of attempts.
 const NONE: u32 = u32::MAX;
 
-/// How many strays all sources with attempts may have; beyond that attempts are pushed out as in a full table.
+/// How many strays all sources with attempts may have; beyond that attempts are pushed out as in a full table.  A
+/// larger table has room for more: two for each attempt, since a first hit is itself a stray for other sequences.
 const STRAYS: usize = 131_072;
 
 /// The bounded table.
@@ -121,7 +122,7 @@ impl Table {
 
     /// Whether the table has no room for another attempt.
     pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= self.capacity || self.strays > STRAYS
+        self.entries.len() >= self.capacity || self.strays > STRAYS.max(2 * self.capacity)
     }
 
     /// The source's attempts, as keys.

@@ -193,6 +193,30 @@ fn rule_1_udp_repeats_are_told_by_source_port() {
     assert_eq!(opened(&lab.send(&second)), [0], "a client may send all its hits from one port");
 }
 
+/// As of a browser, which opens several connections and tries each again.
+#[test]
+fn rule_1_repeats_of_hits_in_parallel_are_known_when_later_hits_have_been_made() {
+    let mut lab = Lab::with(&["7000,8000,9000"]);
+    let first: Vec<_> = (0..7).map(|_| lab.packet(ALICE, "7000")).collect();
+    let second: Vec<_> = (0..7).map(|_| lab.packet(ALICE, "8000")).collect();
+    for hit in first.iter().chain(&second).chain(&first).chain(&second) {
+        assert_eq!(opened(&lab.send(hit)), [0; 0]);
+    }
+    assert_eq!(lab.knock(&["9000"]), [0]);
+}
+
+/// Or else everybody's attempt could be made as large as one likes.
+#[test]
+fn hits_in_parallel_are_remembered_as_long_as_they_are_few() {
+    let mut lab = Lab::with(&["7000,8000,9000"]);
+    let first: Vec<_> = (0..8).map(|_| lab.packet(ALICE, "7000")).collect();
+    for hit in &first {
+        lab.send(hit);
+    }
+    lab.hit(ALICE, "8000");
+    assert_ne!(lab.send(&first[7]), [], "it begins another attempt");
+}
+
 #[test]
 fn rule_3_the_last_hit_once_more_changes_nothing() {
     let mut lab = Lab::with(&["7000,8000,9000"]);

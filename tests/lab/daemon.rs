@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::hits::{Hit, send};
 use crate::net::{Lab, SERVER, WATCHMAN, read_if_there};
 use crate::programs;
+use crate::tail::Tail;
 use crate::wait::{PATIENCE, wait_until};
 
 /// A door that opens nothing: when it has answered, every packet sent before has been judged.
@@ -125,6 +126,11 @@ impl Daemon {
 
     pub(crate) fn log(&self) -> String {
         read_if_there(&self.log)
+    }
+
+    /// What is logged from now on.
+    pub(crate) fn tail(&self) -> Tail {
+        Tail::new(&self.log)
     }
 
     /// How often the log says so.

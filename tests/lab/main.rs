@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
 mod daemon;
+mod doors;
 mod firewall;
 #[path = "../savefile/frames.rs"]
 mod frames;
@@ -15,6 +16,9 @@ mod host;
 mod net;
 mod pads;
 mod programs;
+mod shuffle;
+mod tail;
+mod volley;
 mod wait;
 mod wire;
 
@@ -25,11 +29,18 @@ mod crash;
 mod differential;
 mod durable;
 mod flags;
+mod floods;
 mod interop;
 mod life;
 mod links;
+mod locks;
+mod log;
 mod one_time;
 mod reload;
+mod repeats;
+mod retries;
+mod scans;
 mod sequences;
 mod stall;
 mod syslog;
+mod traffic;

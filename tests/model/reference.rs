@@ -28,6 +28,9 @@ struct Attempt {
     /// Orders those that count from the same time.
     changed: usize,
     counted: Vec<Identity>,
+    /// Hits on the port of the last one, up to six for each that was counted.
+    parallel: Vec<Identity>,
+    parallel_to_last: usize,
     guarded: bool,
 }
 
@@ -94,6 +97,8 @@ impl Reference {
                     since: now,
                     changed: 0,
                     counted,
+                    parallel: Vec::new(),
+                    parallel_to_last: 0,
                     guarded: false,
                 });
             }
@@ -127,7 +132,7 @@ impl Reference {
         }
         let beyond = attempt.counted.len() > 1;
         // 1. a repeat
-        if attempt.counted.contains(&identity(hit)) {
+        if attempt.counted.contains(&identity(hit)) || attempt.parallel.contains(&identity(hit)) {
             return beyond;
         }
         let next = if attempt.stage > 0 && steps[attempt.stage] == hit.step() {
@@ -135,6 +140,10 @@ impl Reference {
             attempt.stage + 1
         } else if attempt.stage > 0 && steps[attempt.stage - 1] == hit.step() {
             // 3. the last port once more
+            if attempt.parallel_to_last < 6 {
+                attempt.parallel_to_last += 1;
+                attempt.parallel.push(identity(hit));
+            }
             if attempt.stage == 1 {
                 attempt.count_from(now, changed);
             }
@@ -154,6 +163,7 @@ impl Reference {
             return false;
         };
         attempt.counted.push(identity(hit));
+        attempt.parallel_to_last = 0;
         attempt.stage = next;
         let guarded = attempt.guarded;
         if !guarded {

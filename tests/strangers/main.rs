@@ -207,6 +207,18 @@ fn whoever_knows_the_second_port_is_not_pushed_out() {
     assert!(world.opens(person, &[9000]));
 }
 
+/// What is configured is what there is room for, though every first hit is a stray for other sequences.
+#[test]
+fn a_larger_table_has_room_for_as_many_as_it_says() {
+    let sources = 200_000;
+    let mut world = world(&[FlagRule::SYN], &["7000,8000,9000"], 400_000);
+    for number in 0..sources {
+        world.send(stranger(false, number), 7000, Some(0x02));
+    }
+    // A static sequence and a line of a pad for each of them.
+    assert_eq!(world.tracker.attempts(), 400_000);
+}
+
 /// When everybody is beyond the first hit, the oldest of the most crowded door goes, and a newcomer is taken in.
 #[test]
 fn a_table_full_of_second_hits_takes_a_newcomer_in() {
