@@ -125,3 +125,21 @@ impl Config {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_relative_path_is_taken_from_the_directory() {
+        let text = "[options]\nlogfile = 'a'\npidfile = 'b'\nstate_dir = 'c'\n\
+                    [d]\none_time_sequences = ['e', '/f', 'g']\ntcpflags = 'syn'\ncommand = 'x'\n";
+        let config = config::parse("t.toml", text.as_bytes()).0.unwrap().with_paths_from(Path::new("/base"));
+        let in_base = |name: &str| Path::new("/base").join(name);
+        assert_eq!(config.options.log_file, Some(in_base("a")));
+        assert_eq!(config.options.pid_file, Some(in_base("b")));
+        assert_eq!(config.options.state_dir, Some(in_base("c")));
+        let config::Trigger::OneTime(pad) = &config.doors[0].trigger else { panic!("not a pad") };
+        assert_eq!(pad.paths, [in_base("e"), "/f".into(), in_base("g")]);
+    }
+}
