@@ -70,11 +70,11 @@ impl Records {
             }
         }
         records.medium.sync()?;
-        records.shortage = records.grow(0).err();
-        match records.shortage.take() {
-            Some(error) if records.free() == 0 => Err(error),
-            shortage => Ok(Records { shortage, ..records }),
+        match records.grow(0) {
+            Err(error) if records.free() == 0 => return Err(error),
+            grown => records.shortage = grown.err(),
         }
+        Ok(records)
     }
 
     /// Appends marks durably, at once.  After an error none of them counts, and all are to be appended again.
