@@ -12,6 +12,7 @@ pub(super) enum OptionKey {
     Interface,
     ScanGuard,
     MaxSources,
+    CommandTimeout,
 }
 
 /// A directive of a door.
@@ -31,6 +32,7 @@ pub(super) enum DoorKey {
     CmdTimeout,
     StopCommand,
     StopCommand6,
+    Reknock,
 }
 
 impl DoorKey {
@@ -53,6 +55,7 @@ pub(super) const OPTIONS: &[(&str, OptionKey)] = &[
     ("interface", OptionKey::Interface),
     ("scan_guard", OptionKey::ScanGuard),
     ("max_sources", OptionKey::MaxSources),
+    ("command_timeout", OptionKey::CommandTimeout),
 ];
 
 /// Every name of a door's directive, in lower case; the first of several names is the usual one.
@@ -74,6 +77,7 @@ pub(super) const DOOR: &[(&str, DoorKey)] = &[
     ("cmd_timeout", DoorKey::CmdTimeout),
     ("stop_command", DoorKey::StopCommand),
     ("stop_command_6", DoorKey::StopCommand6),
+    ("reknock", DoorKey::Reknock),
 ];
 
 /// The directive with this name, in any case.

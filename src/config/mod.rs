@@ -25,7 +25,10 @@ pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};
 pub use report::{Problem, Report, Severity};
-pub use schema::{Config, Door, MaxSources, Options, PadSource, PerFamily, ScanGuard, Stop, Trigger};
+pub use schema::{
+    CommandTimeout, Config, Door, MaxSources, Options, PadSource, PerFamily, Reknock, ScanGuard, Stop,
+    Trigger,
+};
 
 use fault::Faults;
 

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::blank::trim;
 use super::command::Command;
 use super::directives::OPTIONS_SECTION;
-use super::schema::{Config, Door, Options, PerFamily, ScanGuard, Trigger};
+use super::schema::{Config, Door, Options, PerFamily, Reknock, ScanGuard, Trigger};
 use super::values::split_paths;
 use super::{Syntax, toml};
 
@@ -88,7 +88,8 @@ fn path<'a>(
 }
 
 fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, Item<'a>)>, Inexpressible> {
-    let Options { use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources } = options;
+    let Options { use_syslog, log_file, pid_file, state_dir, interfaces, .. } = options;
+    let Options { scan_guard, max_sources, command_timeout, .. } = options;
     let mut lines = Vec::new();
     if *use_syslog {
         lines.push(("usesyslog", Item::True));
@@ -113,11 +114,12 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
         },
     ));
     lines.push(("max_sources", Item::Number(max_sources.0.into())));
+    lines.push(("command_timeout", Item::Number(command_timeout.0.as_secs())));
     Ok(lines)
 }
 
 fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
-    let Door { name, trigger, seq_timeout, flags, target, allow, start, stop } = door;
+    let Door { name, trigger, seq_timeout, flags, target, allow, start, stop, reknock } = door;
     let mut lines = Vec::new();
     match trigger {
         Trigger::Static(sequence) => lines.push(("sequence", Item::Sequence(sequence))),
@@ -142,6 +144,10 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
     if let Some(stop) = stop {
         lines.push(("cmd_timeout", Item::Number(stop.after.as_secs())));
         commands(&mut lines, &stop.command, ["stop_command", "stop_command_6"]);
+    }
+    // A door without a stop command draws a warning for it.
+    if stop.is_some() || *reknock != Reknock::default() {
+        lines.push(("reknock", Item::Text(reknock.to_string().into())));
     }
     Ok(lines)
 }

@@ -39,6 +39,8 @@ pub struct Options {
     pub scan_guard: ScanGuard,
     /// How many attempts are followed at most.
     pub max_sources: MaxSources,
+    /// How long a command may run.
+    pub command_timeout: CommandTimeout,
 }
 
 /// How many distinct ports besides those of a sequence end a source's attempt at it.
@@ -92,6 +94,23 @@ impl Default for MaxSources {
     }
 }
 
+/// How long a command may run before it is ended with its process group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandTimeout(pub Duration);
+
+impl CommandTimeout {
+    /// The shortest that a command can be given.
+    pub const SHORTEST: Duration = Duration::from_secs(1);
+    /// The longest: what runs for more than a day is a service, not a command.
+    pub const LONGEST: Duration = Duration::from_secs(86_400);
+}
+
+impl Default for CommandTimeout {
+    fn default() -> CommandTimeout {
+        CommandTimeout(Duration::from_secs(60))
+    }
+}
+
 /// One configured door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {
@@ -111,6 +130,8 @@ pub struct Door {
     pub start: PerFamily<Option<Command>>,
     /// What closes it again, if anything does.
     pub stop: Option<Stop>,
+    /// What a knock does while the door is open for who knocks; without a stop command no door stays open.
+    pub reknock: Reknock,
 }
 
 /// What opens a door.
@@ -142,6 +163,34 @@ pub struct Stop {
     pub after: Duration,
     /// With what, for each family; `None` does nothing.
     pub command: PerFamily<Option<Command>>,
+}
+
+/// What a knock at a door does that is open already for who knocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reknock {
+    /// The stop command runs, then the start command, and the time begins anew.
+    #[default]
+    Renew,
+    /// The time begins anew, and no command runs.
+    Extend,
+    /// The start command runs again, and each opening is closed by itself, as with knockd 0.8.
+    Run,
+}
+
+impl Reknock {
+    /// All of them.
+    pub(super) const ALL: [Reknock; 3] = [Reknock::Renew, Reknock::Extend, Reknock::Run];
+}
+
+/// As `reknock` takes it.
+impl fmt::Display for Reknock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reknock::Renew => "renew",
+            Reknock::Extend => "extend",
+            Reknock::Run => "run",
+        })
+    }
 }
 
 /// One value for each address family.

@@ -11,7 +11,7 @@ use super::excerpt::excerpt;
 use super::fault::Fault;
 use super::lookalike;
 use super::raw::{Form, Text};
-use super::schema::{MaxSources, ScanGuard};
+use super::schema::{CommandTimeout, MaxSources, Reknock, ScanGuard};
 use crate::flags::{FlagRule, TcpFlags};
 
 /// The longest span of time that a directive takes: ten years.
@@ -105,6 +105,28 @@ pub(super) fn max_sources(text: &str) -> Result<MaxSources, Fault> {
         let (fewest, most) = bounds.into_inner();
         let message = format!("`{}` is no number of sources ({fewest}-{most})", excerpt(text));
         Fault::error(0..text.len(), message).hint("the default, 65536, is enough for most")
+    })
+}
+
+/// How long a command may run.
+pub(super) fn command_timeout(text: &str) -> Result<CommandTimeout, Fault> {
+    let span = span_of_time(text)?;
+    if !(CommandTimeout::SHORTEST..=CommandTimeout::LONGEST).contains(&span) {
+        let message = format!("`{}` is no time for a command (1s-24h)", excerpt(text));
+        return Err(Fault::error(0..text.len(), message)
+            .hint("a command that runs for longer is killed; the default, 60 seconds, is enough for most"));
+    }
+    Ok(CommandTimeout(span))
+}
+
+/// What a knock does at a door that is open already.
+pub(super) fn reknock(text: &str) -> Result<Reknock, Fault> {
+    let known = Reknock::ALL.into_iter().find(|way| text.eq_ignore_ascii_case(&way.to_string()));
+    known.ok_or_else(|| {
+        let message = format!("`{}` is neither renew, nor extend, nor run", excerpt(text));
+        Fault::error(0..text.len(), message).hint(
+            "renew closes and opens anew, extend moves the deadline, run starts again as knockd 0.8 does",
+        )
     })
 }
 

@@ -26,9 +26,8 @@ pub(super) fn check(
     PerFamily { v4, v6 }
 }
 
-/// Whether there is a command that opens, but none that can be read.
-pub(super) fn unreadable(given: &Given<'_, DoorKey>) -> bool {
-    let keys = [DoorKey::StartCommand, DoorKey::StartCommand6];
+/// Whether one of these commands is there, read or not.
+pub(super) fn is_given(given: &Given<'_, DoorKey>, keys: [DoorKey; 2]) -> bool {
     keys.iter().filter_map(|key| given.entry(*key)).any(|entry| !is_empty_text(entry.value.as_ref()))
 }
 

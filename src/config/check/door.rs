@@ -14,7 +14,7 @@ use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::networks::network;
 use crate::config::raw::{Form, Section, Value};
-use crate::config::schema::{Door, PadSource, ScanGuard, Stop, Trigger};
+use crate::config::schema::{Door, PadSource, Reknock, ScanGuard, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
 use crate::networks::Networks;
@@ -48,13 +48,15 @@ pub(super) fn check<'a>(
     });
     let allow = allow(&given, faults);
     let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
-    if start.v4.is_none() && start.v6.is_none() && !commands::unreadable(&given) {
+    let starts = [DoorKey::StartCommand, DoorKey::StartCommand6];
+    if start.v4.is_none() && start.v6.is_none() && !commands::is_given(&given, starts) {
         let fault = Fault::error(section.name.span.clone(), "this door has no command");
         faults.push(fault.hint("add start_command = …, or command = …"));
     }
     let after = given.read(DoorKey::CmdTimeout, faults, values::span_of_time).unwrap_or(CMD_TIMEOUT);
     let stop = commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults);
     let stop = (stop.v4.is_some() || stop.v6.is_some()).then_some(Stop { after, command: stop });
+    let reknock = reknock(&given, stop.as_ref(), faults);
     let door = Door {
         name: section.name.value.clone(),
         trigger: trigger?,
@@ -64,6 +66,7 @@ pub(super) fn check<'a>(
         allow,
         start,
         stop,
+        reknock,
     };
     scans::look_over(&given, &door, guard, faults);
     Some(door)
@@ -102,6 +105,18 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
         faults.push(fault.hint("what opens a connection is a SYN: write `tcpflags = syn`"));
     }
     rule
+}
+
+/// What a knock does while the door is open, which a door that never closes has no use for.
+fn reknock(given: &Given<'_, DoorKey>, stop: Option<&Stop>, faults: &mut Faults) -> Reknock {
+    let stops = [DoorKey::StopCommand, DoorKey::StopCommand6];
+    let closes = stop.is_some() || commands::is_given(given, stops);
+    if let Some(entry) = given.entry(DoorKey::Reknock).filter(|_| !closes) {
+        let message = "`reknock` has no effect on a door without a stop command";
+        let hint = "such a door does not stay open: each knock runs its start command";
+        faults.push(Fault::warning(entry.key.span.clone(), message).hint(hint));
+    }
+    given.read(DoorKey::Reknock, faults, values::reknock).unwrap_or_default()
 }
 
 /// Whose hits the door sees, with every network that is none on the way.

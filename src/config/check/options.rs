@@ -39,6 +39,9 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
         interfaces: interfaces(&given, faults),
         scan_guard,
         max_sources: given.read(OptionKey::MaxSources, faults, values::max_sources).unwrap_or_default(),
+        command_timeout: given
+            .read(OptionKey::CommandTimeout, faults, values::command_timeout)
+            .unwrap_or_default(),
     }
 }
 

@@ -34,6 +34,9 @@ const OPTION_CASES: &[Case] = &[
     }),
     ("Scan_Guard = 12", "scan_guard = 12", |c| c.options.scan_guard == ScanGuard::Strays(12)),
     ("Max_Sources = 1000", "max_sources = 1000", |c| c.options.max_sources == MaxSources(1000)),
+    ("Command_Timeout = 5m", "command_timeout = '5m'", |c| {
+        c.options.command_timeout == CommandTimeout(Duration::from_secs(300))
+    }),
 ];
 
 const DOOR_CASES: &[Case] = &[
@@ -74,6 +77,9 @@ const DOOR_CASES: &[Case] = &[
     ("Stop_Command = x", "stop_command = 'x'", |c| stop(c).command.v4 == shell("x")),
     ("Stop_Command_6 = x", "stop_command_6 = 'x'", |c| {
         stop(c).command == PerFamily { v4: None, v6: shell("x") }
+    }),
+    ("Reknock = Extend\nStop_Command = x", "reknock = 'extend'\nstop_command = 'x'", |c| {
+        c.doors[0].reknock == Reknock::Extend
     }),
 ];
 
@@ -133,6 +139,43 @@ fn the_guard_takes_a_number_or_a_word_and_sources_have_bounds() {
         let said = lines(&format!("[options]\n{line}\n"));
         assert!(said[0].starts_with(message), "{said:?}");
     }
+}
+
+#[test]
+fn a_command_has_a_second_at_least_and_a_day_at_most() {
+    let file =
+        |line: &str| format!("[options]\n{line}\n[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = y\n");
+    let timeout = |line: &str| good(&file(line)).options.command_timeout;
+    assert_eq!(timeout(""), CommandTimeout(Duration::from_secs(60)));
+    assert_eq!(timeout("command_timeout = 1"), CommandTimeout(CommandTimeout::SHORTEST));
+    assert_eq!(timeout("command_timeout = 24h"), CommandTimeout(CommandTimeout::LONGEST));
+    for text in ["0", "86401"] {
+        let said = lines(&file(&format!("command_timeout = {text}")));
+        let expected = format!("t.conf:2:19: `{text}` is no time for a command (1s-24h)");
+        assert!(said[0].starts_with(&expected), "{said:?}");
+    }
+    assert!(lines(&file("command_timeout = soon"))[0].contains("`soon` is no span of time"));
+}
+
+#[test]
+fn a_door_that_is_open_is_renewed_extended_or_opened_again() {
+    let reknock = |lines: &str| door(&format!("stop_command = y\n{lines}")).reknock;
+    assert_eq!(reknock(""), Reknock::Renew);
+    for way in Reknock::ALL {
+        assert_eq!(reknock(&format!("reknock = {way}")), way);
+    }
+    let said = complaint("stop_command = y\nreknock = again");
+    assert!(said.starts_with("t.conf:6:11: `again` is neither renew, nor extend, nor run"), "{said}");
+}
+
+#[test]
+fn a_door_without_a_stop_command_is_told_that_reknock_has_no_effect() {
+    let warning = "t.conf:5:1: `reknock` has no effect on a door without a stop command";
+    assert!(complaint("reknock = extend").starts_with(warning));
+    assert_eq!(door("reknock = run\n").reknock, Reknock::Run);
+    // For one of the families it has.
+    let text = "[d]\ncommand = x\ntcpflags = syn\nsequence = 1,9,5\nreknock = run\nstop_command_6 = y\n";
+    assert_eq!(lines(text), [""; 0]);
 }
 
 #[test]

@@ -84,8 +84,10 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let name = "[!-~ä门]([ -~ä门]{0,12}[!-~ä门])?".prop_filter("a door", |name| name != "options");
     let target = proptest::option::of(any::<std::net::IpAddr>());
     let opening = (target, proptest::option::of(networks()), commands(classic));
-    let parts = (name, trigger, seconds(1), flags(), opening, proptest::option::of(stop));
-    parts.prop_map(|(name, trigger, seq_timeout, flags, (target, allow, start), stop)| Door {
+    let reknock = prop::sample::select(&Reknock::ALL);
+    let closing = (proptest::option::of(stop), reknock);
+    let parts = (name, trigger, seconds(1), flags(), opening, closing);
+    parts.prop_map(|(name, trigger, seq_timeout, flags, (target, allow, start), (stop, reknock))| Door {
         name,
         trigger,
         seq_timeout,
@@ -94,6 +96,7 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
         allow,
         start,
         stop,
+        reknock,
     })
 }
 
@@ -108,9 +111,19 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         proptest::option::of(interfaces),
         prop_oneof![Just(ScanGuard::Auto), Just(ScanGuard::Off), any::<u16>().prop_map(ScanGuard::Strays)],
         (MaxSources::FEWEST..=MaxSources::MOST).prop_map(MaxSources),
+        (1u64..=86_400).prop_map(|seconds| CommandTimeout(Duration::from_secs(seconds))),
     )
-        .prop_map(|(use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources)| {
-            Options { use_syslog, log_file, pid_file, state_dir, interfaces, scan_guard, max_sources }
+        .prop_map(|(use_syslog, log_file, pid_file, state_dir, interfaces, guard, sources, timeout)| {
+            Options {
+                use_syslog,
+                log_file,
+                pid_file,
+                state_dir,
+                interfaces,
+                scan_guard: guard,
+                max_sources: sources,
+                command_timeout: timeout,
+            }
         });
     let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
         |(a, mut b, c, count, same_name)| {
@@ -184,6 +197,7 @@ fn a_configuration_in_both_syntaxes() {
     interface = eth0
     scan_guard = auto
     max_sources = 65536
+    command_timeout = 60
 
 [open SSH]
     sequence = 1,2:udp
@@ -193,6 +207,7 @@ fn a_configuration_in_both_syntaxes() {
     start_command_6 =
     cmd_timeout = 10
     stop_command = y
+    reknock = renew
 ";
     assert_eq!(print(&config, Syntax::Classic).unwrap(), classic);
     let toml = r#"[options]
@@ -200,6 +215,7 @@ usesyslog = true
 interface = "eth0"
 scan_guard = "auto"
 max_sources = 65536
+command_timeout = 60
 
 ["open SSH"]
 sequence = [1, "2:udp"]
@@ -209,6 +225,7 @@ start_command = "x '%IP%'"
 start_command_6 = ""
 cmd_timeout = 10
 stop_command = "y"
+reknock = "renew"
 "#;
     assert_eq!(print(&config, Syntax::Toml).unwrap(), toml);
 }
