@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Moment(u64);
 
 impl Moment {
+    /// The start, before which there is nothing.
+    pub const START: Moment = Moment(0);
+
     /// The moment this long after the start.
     pub fn after_start(elapsed: Duration) -> Moment {
         Moment(nanoseconds(elapsed))

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use log::{error, warn};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::names::Names;
@@ -35,14 +35,20 @@ pub(super) enum Event {
     Reload,
     /// SIGTERM or SIGINT.
     Terminate,
+    /// SIGUSR1.
+    Leave,
 }
 
 /// Turns signals into events, in a thread of its own.
 pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGUSR1])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {
-            let event = if signal == SIGHUP { Event::Reload } else { Event::Terminate };
+            let event = match signal {
+                SIGHUP => Event::Reload,
+                SIGUSR1 => Event::Leave,
+                _ => Event::Terminate,
+            };
             if events.send(event).is_err() {
                 return;
             }

@@ -17,9 +17,12 @@ use crate::capture::{Control, OrderSender, Watch};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::log_to;
-use crate::open::{Executor, Mode};
-use crate::state::{Spent, StateDir, StateError};
+use crate::open::{Executor, Mode, end_orphans};
+use crate::state::{Left, State};
 use crate::track::Tracker;
+
+/// Tells this boot of the machine from others (random(4)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How long an orderly end may take to close the doors that are open.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -33,7 +36,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let (config, report) = setup.read_config()?;
     log_to(&setup.destinations(&config))?;
     log_warnings(&report);
-    let clock = Clock::new();
+    let clock = Clock;
     let (events, happened) = mpsc::channel();
     watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
 
@@ -49,8 +52,10 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let pads = watch_pads(events.clone());
     let threads = Threads { orders: orders.clone(), events: events.clone(), names, pads, mode };
     let state_dir = state_dir_for(&config, mode);
-    let spent = state_dir.as_deref().map(remember_in).transpose()?;
-    let mut executor = Executor::new(threads, mode, spent.unwrap_or_else(Spent::in_memory));
+    let kept = state_dir.as_deref().map(keep_in).transpose()?;
+    let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
+    let mut executor = Executor::new(threads, mode, state);
+    executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
     executor.adopt(config, clock.now());
     // Before the log says so: whoever reads that line may knock at once.
@@ -63,9 +68,10 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     Life { setup, executor, mode, state_dir, happened, orders, interfaces, clock }.run()
 }
 
-/// The state directory, if this configuration needs one.
+/// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
 fn state_dir_for(config: &Config, mode: Mode) -> Option<PathBuf> {
-    let remembers = config.doors.iter().any(|door| matches!(door.trigger, Trigger::OneTime(_)));
+    let remembers =
+        config.doors.iter().any(|door| matches!(door.trigger, Trigger::OneTime(_)) || door.stop.is_some());
     (remembers && mode == Mode::Earnest).then(|| Setup::state_dir(config))
 }
 
@@ -76,9 +82,12 @@ pub(super) fn detached() -> Result<(), Failure> {
     code.map_or(Ok(()), |code| Err(Failure::Detached { code }))
 }
 
-/// What is remembered of used lines in this directory, and is to be.
-fn remember_in(state_dir: &Path) -> Result<Spent, StateError> {
-    StateDir::open(state_dir).and_then(Spent::open)
+/// Opens the state directory, and ends what an earlier daemon left running for the doors that it left open.
+fn keep_in(path: &Path) -> Result<(State, Left), Failure> {
+    let boot = std::fs::read_to_string(BOOT_ID).map_err(Failure::system("this boot's id cannot be read"))?;
+    let (state, left) = State::open(path, boot.trim())?;
+    end_orphans(&left.leases).map_err(Failure::system("running processes cannot be looked at"))?;
+    Ok((state, left))
 }
 
 /// A running daemon.
@@ -106,6 +115,10 @@ impl Life {
                     self.close();
                     return Ok(());
                 }
+                Some(Event::Leave) => {
+                    self.leave();
+                    return Ok(());
+                }
                 Some(Event::WatchEnded) => {
                     self.close();
                     return Err(Failure::CaptureEnded);
@@ -126,17 +139,31 @@ impl Life {
     fn close(&mut self) {
         info!("shutting down");
         self.executor.close_all(self.clock.now());
+        if !self.await_commands() {
+            error!("a door could not be closed in time; the next start closes it");
+        }
+    }
+
+    /// Leaves the open doors to the next start.
+    fn leave(&mut self) {
+        info!("shutting down; doors that are open stay open until the next start");
+        self.executor.leave_all();
+        if !self.await_commands() {
+            warn!("a command is still running; the next start ends it");
+        }
+    }
+
+    /// Waits until no command is left to run, for as long as an orderly end may take.
+    fn await_commands(&mut self) -> bool {
         let end = self.clock.now() + CLOSING;
         while !self.executor.is_idle() {
             match self.happened.recv_timeout(end.wait_from(self.clock.now())) {
                 Ok(Event::CommandEnded(ended)) => self.executor.command_ended(&ended, self.clock.now()),
                 Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    error!("a door could not be closed in time; see which commands are still running");
-                    return;
-                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
             }
         }
+        true
     }
 
     /// Reads the configuration again; whatever is wrong with it, what runs goes on.
@@ -154,12 +181,14 @@ impl Life {
         }
     }
 
-    /// Opens the state directory when the first one-time door comes with a reload.
+    /// Opens the state directory when the first door that needs it comes with a reload.
     fn use_state_dir(&mut self, config: &Config) -> Result<(), Failure> {
         let wanted = state_dir_for(config, self.mode);
         match (&self.state_dir, wanted) {
             (None, Some(path)) => {
-                self.executor.remember_in(remember_in(&path)?);
+                let (state, left) = keep_in(&path)?;
+                self.executor.keep_in(state);
+                self.executor.take_up(left, self.clock.now());
                 self.state_dir = Some(path);
             }
             (Some(used), Some(path)) if *used != path => {

@@ -18,7 +18,7 @@ use crate::message::{Order, Report};
 use crate::moment::Moment;
 use crate::open::{CommandEnd, Ended, Executor, Job, LeaseKey, Mode, Outside};
 use crate::packet::{LinkLayer, decode};
-use crate::state::Spent;
+use crate::state::State;
 use crate::track::{Here, Tracker};
 
 /// Plays the savefile through the configured doors, and prints what would happen.
@@ -30,7 +30,7 @@ pub(super) fn read(args: &Args, path: &Path) -> Result<(), Failure> {
     let outbox = Rc::new(RefCell::new(Outbox::default()));
     let mut playback = Playback {
         tracker: Tracker::new(Here::Anywhere, setup.families()),
-        executor: Executor::new(Rehearsal(Rc::clone(&outbox)), Mode::DryRun, Spent::in_memory()),
+        executor: Executor::new(Rehearsal(Rc::clone(&outbox)), Mode::DryRun, State::in_memory()),
         outbox,
         start: Timestamp::UNIX_EPOCH,
         now: Moment::after_start(Duration::ZERO),

@@ -21,6 +21,9 @@ const KEPT_OUTPUT: usize = 2048;
 /// Where commands look for programs: nothing of the daemon's own environment reaches them.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Tells commands which lease they open or close, and the next daemon which commands were left running.
+pub(super) const LEASE_VARIABLE: &str = "KNOCK_LEASE";
+
 /// Runs the job to its end; blocks for that long.  After `limit` it is ended with its process group.
 ///
 /// `after_end` is called as soon as the command itself has ended.  What it has left running in the background may
@@ -68,6 +71,7 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         .env("KNOCK_DOOR", job.key.door.as_ref())
         .env("KNOCK_FAMILY", family)
         .envs(job.pad.as_deref().map(|pad| ("KNOCK_PAD", pad)))
+        .envs(job.lease.map(|lease| (LEASE_VARIABLE, lease.to_string())))
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
@@ -162,7 +166,7 @@ mod tests {
 
     fn end_of_command(command: Command) -> CommandEnd {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
-        let job = Job { key, pad: None, phase: Phase::Start, command };
+        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
         let mut end = None;
         run(&job, LONG, |e| end = Some(e));
         end.unwrap()
@@ -176,9 +180,13 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = Command::Shell("sleep 600 & echo $! >&2; sleep 600".to_owned());
         let mut end = None;
-        run(&Job { key, pad: None, phase: Phase::Start, command }, Duration::from_millis(500), |e| {
-            end = Some(e);
-        });
+        run(
+            &Job { key, lease: None, pad: None, phase: Phase::Start, command },
+            Duration::from_millis(500),
+            |e| {
+                end = Some(e);
+            },
+        );
         let end = end.unwrap();
         assert_eq!(end.outcome.unwrap(), Ended::TimedOut);
         let background = Pid::from_raw(end.complaint.parse().unwrap()).unwrap();
@@ -250,7 +258,8 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
         let (mut child, stderr) =
-            spawn(&Job { key, pad: None, phase: Phase::Stop, command: Command::Shell(command) }).unwrap();
+            spawn(&Job { key, lease: None, pad: None, phase: Phase::Stop, command: Command::Shell(command) })
+                .unwrap();
         drop(stderr);
         drop(hold);
         assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
@@ -263,7 +272,7 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
         let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
-        let job = Job { key, pad: None, phase: Phase::Start, command };
+        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
         let runner = std::thread::spawn(move || run(&job, LONG, |end| sender.send(end).unwrap()));
         let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(end.complaint, "started");

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::lease::LeaseKey;
 use crate::config::Command;
+use crate::state::{LeaseId, LeaseKey};
 
 /// Which of a door's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Phase {
 pub struct Job {
     /// For which door and address.
     pub key: LeaseKey,
+    /// The lease that it opens or closes, if the door has a stop command.
+    pub lease: Option<LeaseId>,
     /// Whose pad opened the door, if it was opened with one.
     pub pad: Option<Arc<str>>,
     /// Whether it opens or closes.

@@ -3,25 +3,19 @@
 //! Start and stop of one door and address never overlap; those of others do not wait for each other.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{Job, Phase};
-use crate::config::Command;
+use crate::config::{Command, Reknock};
 use crate::moment::Moment;
+use crate::state::{Lease, LeaseId, LeaseKey};
 
 /// How many openings of one door and address may wait while its commands run.
 const WAITING: usize = 16;
 
-/// One door for one address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LeaseKey {
-    /// The door's name, made unique where two doors share one.
-    pub door: Arc<str>,
-    /// The knocker's address.
-    pub source: IpAddr,
-}
+/// How long after a stop command that failed it is tried again, each time.
+const RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
 
 /// What opening a door for one address means, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,48 +27,94 @@ pub(super) struct Opening {
     pub(super) start: Option<Command>,
     /// When to close again after opening, and with what.
     pub(super) stop: Option<(Duration, Command)>,
+    /// What it means while the door is open.
+    pub(super) reknock: Reknock,
 }
 
-/// What the executor has to do.
+/// What the executor has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
+    /// Record the lease, and then run the command if there is one; if the lease cannot be recorded,
+    /// [`Leases::abandon`] it.
+    Open(Lease, Option<Job>),
+    /// Record the lease's new deadline; if that cannot be, the old one stays: [`Leases::shorten`] it.
+    Extend(Lease, Moment),
+    /// The lease is over, and its record of no more use.
+    Forget(LeaseId),
     /// Run this, and say so with [`Leases::finished`] when it has ended.
     Run(Job),
     /// The door's time is up; its stop command follows.
     TimedOut(LeaseKey),
+    /// The stop command has failed, and is tried again after this time.
+    Retry(LeaseKey, Duration),
+    /// The stop command has failed for the last time.
+    GaveUp(LeaseKey),
+    /// The stop command has failed at the daemon's end; the lease is left to the next start.
+    LeftOpen(LeaseKey),
     /// Too many openings are waiting for a running command; this one is left out.
     Refused(LeaseKey),
 }
 
 /// All leases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Leases {
+    run: u64,
+    count: u64,
     entries: HashMap<LeaseKey, Entry>,
-    deadlines: BTreeSet<(Moment, LeaseKey)>,
+    deadlines: BTreeSet<(Moment, LeaseKey, LeaseId)>,
+    /// Whether the daemon is about to end, so that nothing is tried again.
+    closing: bool,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    running: bool,
-    /// The stop command that is owed.
-    open: Option<Owed>,
+    /// The command that runs now.
+    running: Option<Running>,
+    open: VecDeque<Owed>,
     waiting: VecDeque<Opening>,
 }
 
-/// A stop command that is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Running {
+    Start,
+    Stop(LeaseId),
+}
+
+/// A lease, and how often its stop command has failed.
 #[derive(Debug)]
 struct Owed {
-    deadline: Moment,
-    stop: Command,
-    pad: Option<Arc<str>>,
+    lease: Lease,
+    failures: usize,
 }
 
 impl Leases {
-    /// Opens a door, after whatever runs for it now.  A door that is open already is closed first.
+    /// No leases yet, in a run of the daemon that has this number.
+    pub(super) fn new(run: u64) -> Leases {
+        Leases { run, count: 0, entries: HashMap::new(), deadlines: BTreeSet::new(), closing: false }
+    }
+
+    /// Numbers the leases to come as those of another run.
+    pub(super) fn set_run(&mut self, run: u64) {
+        self.run = run;
+    }
+
+    /// Takes up leases that an earlier run has left.
+    pub(super) fn restore(&mut self, leases: Vec<Lease>, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for lease in leases {
+            let key = lease.key.clone();
+            self.deadlines.insert((lease.deadline, key.clone(), lease.id));
+            self.entries.entry(key.clone()).or_default().open.push_back(Owed { lease, failures: 0 });
+            effects.extend(self.go_on(&key, now));
+        }
+        effects
+    }
+
+    /// Opens a door, after whatever runs for it now.
     pub(super) fn open(&mut self, opening: Opening, now: Moment) -> Vec<Effect> {
         let key = opening.key.clone();
         let entry = self.entries.entry(key.clone()).or_default();
-        if opening.stop.is_some() {
+        if opening.stop.is_some() && opening.reknock != Reknock::Run {
             // Renewing twice is renewing once.
             entry.waiting.clear();
         }
@@ -86,17 +126,42 @@ impl Leases {
     }
 
     /// The command of this door and address has ended, well or not.
-    pub(super) fn finished(&mut self, key: &LeaseKey, now: Moment) -> Vec<Effect> {
+    pub(super) fn finished(&mut self, key: &LeaseKey, well: bool, now: Moment) -> Vec<Effect> {
+        let running = self.entries.get_mut(key).and_then(|entry| entry.running.take());
+        let mut effects = match running {
+            Some(Running::Stop(id)) if well => self.forget(key, id).into_iter().collect(),
+            Some(Running::Stop(id)) => self.stop_failed(key, id, now),
+            Some(Running::Start) | None => Vec::new(),
+        };
+        effects.extend(self.go_on(key, now));
+        effects
+    }
+
+    /// Gives up a lease that could not be recorded: its door was not opened.
+    pub(super) fn abandon(&mut self, key: &LeaseKey, id: LeaseId, now: Moment) -> Vec<Effect> {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.running = false;
+            entry.running = None;
         }
+        self.remove(key, id);
+        self.go_on(key, now)
+    }
+
+    /// Puts a deadline back to what it was, since the new one could not be recorded.
+    pub(super) fn shorten(
+        &mut self,
+        key: &LeaseKey,
+        id: LeaseId,
+        deadline: Moment,
+        now: Moment,
+    ) -> Vec<Effect> {
+        self.set_deadline(key, id, deadline);
         self.go_on(key, now)
     }
 
     /// Closes the doors whose time is up.
     pub(super) fn expire(&mut self, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some((deadline, key)) = self.deadlines.first().cloned() {
+        while let Some((deadline, key, _)) = self.deadlines.first().cloned() {
             if deadline > now {
                 break;
             }
@@ -108,14 +173,15 @@ impl Leases {
 
     /// Closes every open door now, and forgets the openings that wait.
     pub(super) fn close_all(&mut self, now: Moment) -> Vec<Effect> {
+        self.closing = true;
         self.deadlines.clear();
         let keys: Vec<LeaseKey> = self.entries.keys().cloned().collect();
         let mut effects = Vec::new();
         for key in keys {
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.waiting.clear();
-                if let Some(owed) = &mut entry.open {
-                    owed.deadline = now;
+                for owed in &mut entry.open {
+                    owed.lease.deadline = owed.lease.deadline.min(now);
                 }
             }
             effects.extend(self.go_on(&key, now));
@@ -123,9 +189,20 @@ impl Leases {
         effects
     }
 
+    /// Lets every open door be, for the next start to close, and forgets the openings that wait.
+    pub(super) fn leave_all(&mut self) {
+        self.closing = true;
+        self.deadlines.clear();
+        for entry in self.entries.values_mut() {
+            entry.waiting.clear();
+            entry.open.clear();
+        }
+        self.entries.retain(|_, entry| entry.running.is_some());
+    }
+
     /// When [`Leases::expire`] has something to do next.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first().map(|(deadline, ..)| *deadline)
     }
 
     /// Whether no command runs and no door is open.
@@ -135,162 +212,106 @@ impl Leases {
 
     /// Starts the next command of one door and address, unless one is running.
     fn go_on(&mut self, key: &LeaseKey, now: Moment) -> Vec<Effect> {
-        let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
         let mut effects = Vec::new();
-        while !entry.running {
-            let job = |phase, pad, command| Effect::Run(Job { key: key.clone(), pad, phase, command });
-            let timed_out = entry.open.as_ref().is_some_and(|owed| owed.deadline <= now);
-            if timed_out || (entry.open.is_some() && !entry.waiting.is_empty()) {
-                let Some(Owed { deadline, stop, pad }) = entry.open.take() else { break };
-                self.deadlines.remove(&(deadline, key.clone()));
-                if timed_out {
+        while let Some(entry) = self.entries.get_mut(key)
+            && entry.running.is_none()
+        {
+            let due = entry.open.iter().position(|owed| owed.lease.deadline <= now);
+            let renewed = entry.waiting.front().is_some_and(|next| next.reknock == Reknock::Renew);
+            let closing = due.or_else(|| (renewed && !entry.open.is_empty()).then_some(0));
+            if let Some(owed) = closing.and_then(|index| entry.open.get(index)) {
+                let Lease { id, pad, stop, deadline, .. } = owed.lease.clone();
+                if due.is_some() && owed.failures == 0 {
                     effects.push(Effect::TimedOut(key.clone()));
                 }
-                entry.running = true;
-                effects.push(job(Phase::Stop, pad, stop));
+                entry.running = Some(Running::Stop(id));
+                self.deadlines.remove(&(deadline, key.clone(), id));
+                effects.push(Effect::Run(job(key, Phase::Stop, Some(id), pad, stop)));
             } else if let Some(opening) = entry.waiting.pop_front() {
-                if let Some((after, stop)) = opening.stop {
-                    let deadline = now + after;
-                    entry.open = Some(Owed { deadline, stop, pad: opening.pad.clone() });
-                    self.deadlines.insert((deadline, key.clone()));
-                }
-                if let Some(start) = opening.start {
-                    entry.running = true;
-                    effects.push(job(Phase::Start, opening.pad, start));
-                }
+                effects.extend(self.begin(opening, now));
             } else {
+                if entry.open.is_empty() {
+                    self.entries.remove(key);
+                }
                 break;
             }
         }
-        if !entry.running && entry.open.is_none() {
-            self.entries.remove(key);
-        }
         effects
     }
+
+    /// Does what an opening asks for, now that nothing runs for its door and address.
+    fn begin(&mut self, opening: Opening, now: Moment) -> Option<Effect> {
+        let Opening { key, pad, start, stop, reknock } = opening;
+        let entry = self.entries.entry(key.clone()).or_default();
+        if reknock == Reknock::Extend
+            && let (Some((after, _)), Some(owed)) = (&stop, entry.open.front())
+        {
+            let (id, before) = (owed.lease.id, owed.lease.deadline);
+            let lease = Lease { deadline: now + *after, ..owed.lease.clone() };
+            self.set_deadline(&key, id, lease.deadline);
+            return Some(Effect::Extend(lease, before));
+        }
+        if start.is_some() {
+            entry.running = Some(Running::Start);
+        }
+        let Some((after, stop)) = stop else {
+            return start.map(|start| Effect::Run(job(&key, Phase::Start, None, pad, start)));
+        };
+        self.count += 1;
+        let id = LeaseId { run: self.run, number: self.count };
+        let lease = Lease { id, key: key.clone(), pad: pad.clone(), stop, deadline: now + after };
+        self.deadlines.insert((lease.deadline, key.clone(), id));
+        entry.open.push_back(Owed { lease: lease.clone(), failures: 0 });
+        Some(Effect::Open(lease, start.map(|start| job(&key, Phase::Start, Some(id), pad, start))))
+    }
+
+    fn stop_failed(&mut self, key: &LeaseKey, id: LeaseId, now: Moment) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
+        let Some(owed) = entry.open.iter_mut().find(|owed| owed.lease.id == id) else { return Vec::new() };
+        owed.failures += 1;
+        if self.closing {
+            // Not forgotten: the next start tries again.
+            self.remove(key, id);
+            return vec![Effect::LeftOpen(key.clone())];
+        }
+        let renewed = entry.waiting.front().is_some_and(|next| next.reknock == Reknock::Renew);
+        match RETRIES.get(owed.failures - 1) {
+            // The lease that follows closes the door in its time.
+            _ if renewed => self.forget(key, id).into_iter().collect(),
+            Some(&pause) => {
+                self.set_deadline(key, id, now + pause);
+                vec![Effect::Retry(key.clone(), pause)]
+            }
+            None => self.forget(key, id).into_iter().chain([Effect::GaveUp(key.clone())]).collect(),
+        }
+    }
+
+    fn set_deadline(&mut self, key: &LeaseKey, id: LeaseId, deadline: Moment) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(owed) = entry.open.iter_mut().find(|owed| owed.lease.id == id) else { return };
+        self.deadlines.remove(&(owed.lease.deadline, key.clone(), id));
+        owed.lease.deadline = deadline;
+        self.deadlines.insert((deadline, key.clone(), id));
+    }
+
+    fn forget(&mut self, key: &LeaseKey, id: LeaseId) -> Option<Effect> {
+        self.remove(key, id).then_some(Effect::Forget(id))
+    }
+
+    fn remove(&mut self, key: &LeaseKey, id: LeaseId) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        let Some(index) = entry.open.iter().position(|owed| owed.lease.id == id) else { return false };
+        if let Some(owed) = entry.open.remove(index) {
+            self.deadlines.remove(&(owed.lease.deadline, key.clone(), id));
+        }
+        true
+    }
+}
+
+fn job(key: &LeaseKey, phase: Phase, lease: Option<LeaseId>, pad: Option<Arc<str>>, command: Command) -> Job {
+    Job { key: key.clone(), lease, pad, phase, command }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(source: &str) -> LeaseKey {
-        LeaseKey { door: "d".into(), source: source.parse().unwrap() }
-    }
-
-    fn at(seconds: u64) -> Moment {
-        Moment::after_start(Duration::from_secs(seconds))
-    }
-
-    fn opening(source: &str) -> Opening {
-        let shell = |text: &str| Command::Shell(text.to_owned());
-        let stop = Some((Duration::from_secs(10), shell("stop")));
-        Opening { key: key(source), pad: None, start: Some(shell("start")), stop }
-    }
-
-    fn words(effects: &[Effect]) -> Vec<String> {
-        let word = |effect: &Effect| match effect {
-            Effect::Run(job) => job.command.to_string(),
-            Effect::TimedOut(_) => "timed out".to_owned(),
-            Effect::Refused(_) => "refused".to_owned(),
-        };
-        effects.iter().map(word).collect()
-    }
-
-    const A: &str = "192.0.2.2";
-    const B: &str = "192.0.2.3";
-
-    #[test]
-    fn a_door_opens_and_closes_after_its_time() {
-        let mut leases = Leases::default();
-        assert_eq!(words(&leases.open(opening(A), at(0))), ["start"]);
-        assert_eq!(words(&leases.finished(&key(A), at(1))), [""; 0]);
-        assert_eq!(leases.next_deadline(), Some(at(10)));
-        assert_eq!(words(&leases.expire(at(9))), [""; 0]);
-        assert_eq!(words(&leases.expire(at(10))), ["timed out", "stop"]);
-        assert!(!leases.is_idle());
-        assert_eq!(words(&leases.finished(&key(A), at(11))), [""; 0]);
-        assert!(leases.is_idle());
-    }
-
-    #[test]
-    fn stop_waits_for_a_start_that_is_still_running() {
-        let mut leases = Leases::default();
-        leases.open(opening(A), at(0));
-        assert_eq!(words(&leases.expire(at(20))), [""; 0]);
-        assert_eq!(words(&leases.finished(&key(A), at(21))), ["timed out", "stop"]);
-    }
-
-    #[test]
-    fn knocking_again_closes_then_opens_and_moves_the_deadline() {
-        let mut leases = Leases::default();
-        leases.open(opening(A), at(0));
-        leases.finished(&key(A), at(1));
-        assert_eq!(words(&leases.open(opening(A), at(5))), ["stop"]);
-        assert_eq!(words(&leases.finished(&key(A), at(6))), ["start"]);
-        leases.finished(&key(A), at(6));
-        assert_eq!(leases.next_deadline(), Some(at(16)));
-        assert_eq!(words(&leases.expire(at(10))), [""; 0]);
-    }
-
-    #[test]
-    fn knocking_many_times_renews_once() {
-        let mut leases = Leases::default();
-        leases.open(opening(A), at(0));
-        for second in 1..50 {
-            assert_eq!(words(&leases.open(opening(A), at(second))), [""; 0]);
-        }
-        assert_eq!(words(&leases.finished(&key(A), at(50))), ["timed out", "stop"]);
-        assert_eq!(words(&leases.finished(&key(A), at(51))), ["start"]);
-        assert_eq!(words(&leases.finished(&key(A), at(52))), [""; 0]);
-    }
-
-    #[test]
-    fn a_door_without_stop_runs_its_command_for_each_knock_in_turn() {
-        let mut leases = Leases::default();
-        let plain = Opening { stop: None, ..opening(A) };
-        assert_eq!(words(&leases.open(plain.clone(), at(0))), ["start"]);
-        assert_eq!(words(&leases.open(plain.clone(), at(0))), [""; 0]);
-        assert_eq!(words(&leases.finished(&key(A), at(1))), ["start"]);
-        leases.finished(&key(A), at(2));
-        assert!(leases.is_idle());
-    }
-
-    #[test]
-    fn waiting_openings_are_bounded() {
-        let mut leases = Leases::default();
-        let plain = Opening { stop: None, ..opening(A) };
-        for _ in 0..=WAITING {
-            leases.open(plain.clone(), at(0));
-        }
-        assert_eq!(words(&leases.open(plain, at(0))), ["refused"]);
-    }
-
-    #[test]
-    fn addresses_do_not_wait_for_each_other() {
-        let mut leases = Leases::default();
-        leases.open(opening(A), at(0));
-        assert_eq!(words(&leases.open(opening(B), at(0))), ["start"]);
-    }
-
-    #[test]
-    fn a_family_without_a_start_command_still_closes() {
-        let mut leases = Leases::default();
-        let silent = Opening { start: None, ..opening(A) };
-        assert_eq!(words(&leases.open(silent, at(0))), [""; 0]);
-        assert_eq!(words(&leases.expire(at(10))), ["timed out", "stop"]);
-    }
-
-    #[test]
-    fn closing_all_runs_every_stop_once() {
-        let mut leases = Leases::default();
-        leases.open(opening(A), at(0));
-        leases.finished(&key(A), at(0));
-        leases.open(opening(B), at(0));
-        assert_eq!(words(&leases.close_all(at(1))), ["timed out", "stop"]);
-        assert_eq!(words(&leases.finished(&key(B), at(2))), ["timed out", "stop"]);
-        leases.finished(&key(A), at(2));
-        leases.finished(&key(B), at(3));
-        assert!(leases.is_idle());
-        assert_eq!(leases.next_deadline(), None);
-    }
-}
+#[path = "lease_tests.rs"]
+mod tests;

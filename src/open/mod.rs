@@ -6,6 +6,8 @@ mod executor;
 mod job;
 mod lease;
 mod memory;
+#[cfg(target_os = "linux")]
+mod orphans;
 mod pad;
 mod pads;
 mod resync;
@@ -15,5 +17,8 @@ mod survey;
 pub use command::run;
 pub use executor::{Executor, Mode, Outside};
 pub use job::{CommandEnd, Ended, Job, Phase};
-pub use lease::LeaseKey;
+#[cfg(target_os = "linux")]
+pub use orphans::end_orphans;
 pub use survey::pad_words;
+
+pub use crate::state::LeaseKey;

@@ -56,7 +56,7 @@ impl Lab {
         fs::write(&pad, PAD).unwrap();
         let record = Rc::new(RefCell::new(Record::default()));
         let executor =
-            Executor::new(Probe { record: Rc::clone(&record), pad }, Mode::Earnest, Spent::in_memory());
+            Executor::new(Probe { record: Rc::clone(&record), pad }, Mode::Earnest, State::in_memory());
         let mut lab = Lab { directory, executor, record, now: Moment::after_start(Duration::ZERO) };
         lab.adopt(text);
         lab
