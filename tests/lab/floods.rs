@@ -12,21 +12,19 @@ use crate::daemon::Daemon;
 use crate::doors::{door_with, pad, sequence};
 use crate::firewall;
 use crate::frames::{SYN, Shot, Transport};
-use crate::hits::{Hit, send};
-use crate::net::{CLIENT, Lab, SERVER, SERVER_6};
+use crate::net::{Lab, SERVER_6};
 use crate::pads::Pads;
 use crate::tail::Tail;
+use crate::timing::{AT_ONCE, opening};
 use crate::wire::Wire;
 
 /// How many addresses one flood forges, and how many packets it sends in a second if the machine lets it.
 const SOURCES: u32 = 160_000;
 const RATE: u32 = 20_000;
 /// A slower flood than this says nothing.
-const LEAST_RATE: u32 = RATE / 2;
+const LEAST_RATE: u32 = RATE / 4;
 /// How many people knock in the course of a flood.
 const KNOCKS: u32 = 10;
-/// From the last hit to the command.
-const AT_ONCE: Duration = Duration::from_millis(100);
 /// How many floods there may be until one meets a machine that is not held up by something else.
 const FLOODS: u32 = 4;
 /// How much more memory a flood may take after another one, in KiB.
@@ -93,16 +91,6 @@ impl Pace {
     }
 }
 
-/// Knocks, and how long it took from the last hit until the command had run.
-fn knock(lab: &Lab, opened: &mut Tail, ports: &[u16]) -> Duration {
-    let hits: Vec<_> = ports.iter().map(|port| Hit::Tcp(*port)).collect();
-    let (last, before) = hits.split_last().expect("a sequence");
-    send(&lab.client, CLIENT, SERVER, before);
-    let start = Instant::now();
-    send(&lab.client, CLIENT, SERVER, &[*last]);
-    opened.awaits("opened\n", 1).duration_since(start)
-}
-
 /// What the daemon takes of the machine's memory, its share of what it shares included, in KiB.
 fn memory(daemon: &Daemon) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).expect("its memory");
@@ -122,12 +110,15 @@ const STATIC: [u16; 3] = [7000, 8000, 9000];
 impl Doors {
     fn start(lab: &Lab) -> Self {
         let pads = Pads::generate(lab, "once", 64, &[]);
-        let line = |number| pads.ports(number).iter().map(|port| port.parse().expect("a port")).collect();
         let command = format!("echo opened >>{}", lab.path("opened").display());
         let doors = door_with("static", &sequence("7000,8000,9000"), "syn", &command)
             + &door_with("once", &pad(&pads.server), "syn", &command);
         let daemon = Daemon::start(lab, &doors);
-        Self { daemon, opened: Tail::new(&lab.path("opened")), lines: (0..64).map(line).collect() }
+        Self {
+            daemon,
+            opened: Tail::new(&lab.path("opened")),
+            lines: (0..64).map(|line| pads.tcp_ports(line)).collect(),
+        }
     }
 
     /// Floods both doors while people knock at either in turn; how fast the flood was, and how long each had to wait.
@@ -144,7 +135,7 @@ impl Doors {
             let knocks = lines.iter().flat_map(|line| [&STATIC[..], line]).take(KNOCKS as usize);
             let delays = knocks.map(|ports| {
                 step.recv().expect("a step of the flood");
-                knock(lab, opened, ports)
+                opening(lab, opened, "opened", ports)
             });
             let delays = delays.collect();
             (flood.join().expect("the flood"), delays)
@@ -167,6 +158,8 @@ fn during_a_flood_of_forged_first_hits_every_knock_opens_at_once() {
         let (rate, delays) = doors.flood(&lab, round);
         doors.daemon.settle(&lab);
         memories.push(memory(&doors.daemon));
+        let openings = lab.read("opened").lines().count();
+        assert_eq!(openings, (KNOCKS * (round + 1)) as usize, "somebody opened who did not knock");
         writeln!(figures, "{rate} forged packets in a second; openings took {delays:.1?}").expect("a line");
         at_once |= rate >= LEAST_RATE && delays.iter().all(|delay| *delay < AT_ONCE);
         if round > 0 && at_once {

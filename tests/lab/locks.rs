@@ -1,7 +1,7 @@
 //! A stranger who holds the lock of a pad, as any reader of the file can, holds up nobody else.
 
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fs2::FileExt;
 use rustix::process::Signal;
@@ -11,19 +11,12 @@ use crate::doors::{door_with, pad, sequence};
 use crate::net::{Lab, SERVER};
 use crate::pads::Pads;
 use crate::tail::Tail;
+use crate::timing::{AT_ONCE, opening};
 
-/// How long doors may take that nobody holds up, at least once in a while on a busy machine.
-const AT_ONCE: Duration = Duration::from_millis(100);
+const STATIC: [u16; 3] = [7000, 8000, 9000];
 
 fn knock(lab: &Lab, ports: &[&str]) {
     lab.knock(&[&["-d", "1", SERVER], ports].concat());
-}
-
-/// Knocks at a door, and how long it took until its command had run.
-fn opening(lab: &Lab, opened: &mut Tail, door: &str, ports: &[&str]) -> Duration {
-    let start = Instant::now();
-    knock(lab, ports);
-    opened.awaits(&format!("{door}\n"), 1).duration_since(start)
 }
 
 fn held_up_by(test: &str, lock: fn(&File) -> std::io::Result<()>) {
@@ -45,8 +38,8 @@ fn held_up_by(test: &str, lock: fn(&File) -> std::io::Result<()>) {
     for line in 0..4 {
         knock(&lab, &held.ports(line));
         let others = [
-            opening(&lab, &mut opened, "static", &["7000", "8000", "9000"]),
-            opening(&lab, &mut opened, "free", &free.ports(line)),
+            opening(&lab, &mut opened, "static", &STATIC),
+            opening(&lab, &mut opened, "free", &free.tcp_ports(line)),
         ];
         delays.push(others);
         log.awaits(": held: right sequence, but not opened: ", 1);
@@ -58,7 +51,7 @@ fn held_up_by(test: &str, lock: fn(&File) -> std::io::Result<()>) {
     }
     daemon.signal(Signal::HUP);
     log.awaits("re-reading config file", 1);
-    opening(&lab, &mut opened, "static", &["7000", "8000", "9000"]);
+    opening(&lab, &mut opened, "static", &STATIC);
     FileExt::unlock(&stranger).expect("our own lock");
 
     for line in 0..4 {
@@ -66,7 +59,7 @@ fn held_up_by(test: &str, lock: fn(&File) -> std::io::Result<()>) {
     }
     assert_eq!(daemon.openings(&lab, "held"), 0, "a line that was refused opens later");
     assert_eq!(opened.awaits_within(Duration::ZERO, "held\n", 1), None);
-    opening(&lab, &mut opened, "held", &held.ports(4));
+    opening(&lab, &mut opened, "held", &held.tcp_ports(4));
     assert_eq!(daemon.openings(&lab, "held"), 1);
 }
 

@@ -18,6 +18,7 @@ mod pads;
 mod programs;
 mod shuffle;
 mod tail;
+mod timing;
 mod volley;
 mod wait;
 mod wire;

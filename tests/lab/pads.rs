@@ -39,6 +39,11 @@ impl Pads {
         self.line(number).trim().split(',').collect()
     }
 
+    /// The ports of a line that is all TCP.
+    pub(crate) fn tcp_ports(&self, number: usize) -> Vec<u16> {
+        self.ports(number).iter().map(|port| port.parse().expect("a TCP port")).collect()
+    }
+
     /// Strikes the person's first lines, as their client did for knocks that never arrived.
     pub(crate) fn lose(&self, lines: usize) {
         let mut text = fs::read(&self.client).expect("the client's pad");

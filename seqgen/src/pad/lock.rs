@@ -71,6 +71,14 @@ impl LockedPad {
     }
 }
 
+impl Drop for LockedPad {
+    /// Unlocks by name: to close the file is not enough while a process that is just being started, by whichever
+    /// thread, has not let go of its copy of the descriptor.
+    fn drop(&mut self) {
+        let _ = fs2::FileExt::unlock(&self.file);
+    }
+}
+
 #[cfg(test)]
 #[path = "lock_tests.rs"]
 mod tests;

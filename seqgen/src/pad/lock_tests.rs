@@ -16,6 +16,17 @@ fn kind(result: Result<impl std::fmt::Debug, PadError>) -> PadErrorKind {
     result.unwrap_err().kind
 }
 
+/// As a process has one that another thread is just starting.
+#[test]
+fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+    let (_dir, path) = pad(" 1,2\n");
+    let held = LockedPad::try_open(&path).unwrap();
+    let copy = held.file().try_clone().unwrap();
+    drop(held);
+    LockedPad::try_open(&path).unwrap();
+    drop(copy);
+}
+
 #[test]
 fn one_holder_at_a_time() {
     let (_dir, path) = pad(" 1,2\n");
