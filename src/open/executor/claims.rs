@@ -148,7 +148,7 @@ impl<O: Outside> Executor<O> {
         }
         self.disarm(gone);
         if opens {
-            self.open(index, source, Some(name), now);
+            self.open(index, source, Some(&name), now);
         }
         self.refill(index, id, now);
         true

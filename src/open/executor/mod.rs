@@ -5,6 +5,7 @@
 
 mod claims;
 mod doors;
+mod openings;
 mod upkeep;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -12,18 +13,18 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use log::{debug, error, info, log, warn};
+use log::{debug, log, warn};
 
 use self::claims::{Claim, Purpose};
 use self::doors::{DoorState, Opener, Watching, unique_label};
-use super::job::{CommandEnd, Ended, Job, Phase};
-use super::lease::{Effect, Leases, Opening};
+use super::job::Job;
+use super::lease::Leases;
 use super::pad::{Pad, PadId};
 use super::pads::{PadCounter, Pads};
 use crate::config::{Config, ScanGuard, Trigger};
 use crate::message::{Order, Report, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
-use crate::state::{LeaseKey, LeaseStore, Left, Spent, State};
+use crate::state::{LeaseStore, Spent, State};
 
 /// What the executor asks of the world.
 pub trait Outside {
@@ -110,24 +111,6 @@ impl<O: Outside> Executor<O> {
         self.spent = state.spent;
         self.lease_store = state.leases;
         self.leases.set_run(state.run);
-    }
-
-    /// Sees to the doors that an earlier run has left open.
-    pub fn take_up(&mut self, left: Left, now: Moment) {
-        if left.damaged > 0 {
-            error!(
-                "{} record(s) of open doors are damaged: look whether your firewall has doors open that nothing will \
-                 close; a crash while a door was being opened leaves one, too",
-                left.damaged
-            );
-        }
-        for lease in &left.leases {
-            let wait = lease.deadline.wait_from(now).as_secs();
-            let when = if wait == 0 { "is closed".to_owned() } else { format!("is closed in {wait} s") };
-            info!("{}: {}: left open by an earlier run, {when}", lease.key.source, lease.key.door);
-        }
-        let effects = self.leases.restore(left.leases, now);
-        self.carry_out(effects, now);
     }
 
     /// Takes the doors of this configuration in place of those before, and tells the capture side.
@@ -255,24 +238,6 @@ impl<O: Outside> Executor<O> {
         }
     }
 
-    /// A command has ended.
-    pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
-        let door = &end.key.door;
-        if let Some(line) = end.complaint.lines().find(|line| !line.trim().is_empty()) {
-            info!("{door}: command says: {line}");
-        }
-        match &end.outcome {
-            Ok(Ended::Exit(0)) => {}
-            Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
-            Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
-            Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
-            Err(error) => warn!("{door}: command could not be run: {error}"),
-        }
-        let well = matches!(end.outcome, Ok(Ended::Exit(0)));
-        let effects = self.leases.finished(&end.key, well, now);
-        self.carry_out(effects, now);
-    }
-
     /// Does what is due: closes doors, tries again for pads that were locked, reads those that have settled, and looks
     /// at all of them.
     pub fn tick(&mut self, now: Moment) {
@@ -293,143 +258,6 @@ impl<O: Outside> Executor<O> {
         let lock = self.claims.iter().map(|claim| claim.next_try).min();
         let unsettled = self.unsettled.first().map(|(at, ..)| *at);
         [self.leases.next_deadline(), lock, unsettled, self.next_look].into_iter().flatten().min()
-    }
-
-    /// Opens no more doors, and closes those that are open.
-    pub fn close_all(&mut self, now: Moment) {
-        self.open_no_more();
-        let effects = self.leases.close_all(now);
-        self.carry_out(effects, now);
-    }
-
-    /// Opens no more doors, and leaves those that are open to the next start.
-    pub fn leave_all(&mut self) {
-        self.open_no_more();
-        self.leases.leave_all();
-    }
-
-    fn open_no_more(&mut self) {
-        self.outside.order(Order::Stop);
-        self.slots.clear();
-        self.claims.clear();
-        self.unsettled.clear();
-        self.next_look = None;
-    }
-
-    /// Whether no command runs and there is no door that is to be closed.
-    pub fn is_idle(&self) -> bool {
-        self.leases.is_idle()
-    }
-
-    /// Opens a door for whoever knocked, with a line of this pad if it has pads.
-    fn open(&mut self, index: usize, source: IpAddr, pad: Option<Arc<str>>, now: Moment) {
-        let DoorState { door, label, .. } = &self.doors[index];
-        let key = LeaseKey { door: Arc::clone(label), source };
-        let start = door.start.get(source).as_ref().map(|command| command.render(source));
-        let stop = door
-            .stop
-            .as_ref()
-            .and_then(|stop| Some((stop.after, stop.command.get(source).as_ref()?.render(source))));
-        if start.is_none() {
-            info!("{label}: no command for this address family");
-        }
-        let opening = Opening { key, pad, start, stop, reknock: door.reknock };
-        if opening.start.is_none() && opening.stop.is_none() {
-            self.log_opening(&opening.key, opening.pad.as_deref());
-        }
-        let effects = self.leases.open(opening, now);
-        self.carry_out(effects, now);
-    }
-
-    /// Says that a door opens, with the name of the pad if the door has several.
-    fn log_opening(&mut self, key: &LeaseKey, pad: Option<&str>) {
-        let several = self
-            .doors
-            .iter()
-            .find(|state| state.label == key.door)
-            .is_some_and(|state| matches!(&state.opener, Opener::Pads(pads) if pads.are_several()));
-        let by = pad.filter(|_| several).map(|name| format!(" ({name})")).unwrap_or_default();
-        info!("{}: {}: OPEN SESAME{by}", self.outside.describe(key.source), key.door);
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect>, now: Moment) {
-        let mut effects = VecDeque::from(effects);
-        while let Some(effect) = effects.pop_front() {
-            match effect {
-                Effect::Open(lease, job) => match self.lease_store.put(&lease) {
-                    Ok(()) => {
-                        self.log_opening(&lease.key, lease.pad.as_deref());
-                        if let Some(job) = job {
-                            self.run(job);
-                        }
-                    }
-                    Err(error) => {
-                        let LeaseKey { door, source } = &lease.key;
-                        error!(
-                            "{source}: {door}: right sequence, but not opened: that the door has to be closed again \
-                             cannot be recorded in the state directory: {error}"
-                        );
-                        effects.extend(self.leases.abandon(&lease.key, lease.id, now));
-                    }
-                },
-                Effect::Extend(lease, before) => {
-                    let LeaseKey { door, source } = &lease.key;
-                    match self.lease_store.put(&lease) {
-                        Ok(()) => {
-                            let more = lease.deadline.wait_from(now).as_secs();
-                            info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
-                        }
-                        Err(error) => {
-                            error!("{source}: {door}: the new deadline cannot be recorded: {error}");
-                            effects.extend(self.leases.shorten(&lease.key, lease.id, before, now));
-                        }
-                    }
-                }
-                Effect::Forget(id) => {
-                    if let Err(error) = self.lease_store.remove(id) {
-                        warn!("a closed door cannot be taken out of the state directory: {error}");
-                    }
-                }
-                Effect::Run(job) => {
-                    if job.phase == Phase::Start {
-                        self.log_opening(&job.key, job.pad.as_deref());
-                    }
-                    self.run(job);
-                }
-                other => self.log_effect(&other),
-            }
-        }
-    }
-
-    fn log_effect(&mut self, effect: &Effect) {
-        match effect {
-            Effect::TimedOut(LeaseKey { door, source }) => {
-                info!("{}: {door}: command timeout", self.outside.describe(*source));
-            }
-            Effect::Retry(LeaseKey { door, source }, pause) => {
-                warn!("{source}: {door}: the stop command has failed; again in {} s", pause.as_secs());
-            }
-            Effect::GaveUp(LeaseKey { door, source }) => error!(
-                "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
-                 nothing will close it"
-            ),
-            Effect::LeftOpen(LeaseKey { door, source }) => {
-                error!("{source}: {door}: the stop command has failed; the next start tries again");
-            }
-            Effect::Refused(LeaseKey { door, source }) => {
-                warn!("{source}: {door}: too many openings wait for a command that is still running");
-            }
-            Effect::Open(..) | Effect::Extend(..) | Effect::Forget(_) | Effect::Run(_) => {}
-        }
-    }
-
-    fn run(&mut self, job: Job) {
-        let verb = match self.mode {
-            Mode::Earnest => "running command",
-            Mode::DryRun => "would run",
-        };
-        info!("{}: {verb}: {}", job.key.door, job.command);
-        self.outside.run(job);
     }
 }
 

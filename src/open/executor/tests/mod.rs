@@ -12,6 +12,8 @@ use super::claims::{LOCK_PATIENCE, LOCK_RETRY};
 use super::*;
 use crate::config;
 use crate::message::Slot;
+use crate::open::job::{CommandEnd, Ended};
+use crate::state::LeaseKey;
 
 mod pads;
 

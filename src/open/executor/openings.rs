@@ -1,0 +1,196 @@
+//! Opening doors and closing them: what the leases ask for, carried out.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use log::{error, info, warn};
+
+use super::doors::{DoorState, Opener};
+use super::{Executor, Mode, Outside};
+use crate::message::Order;
+use crate::moment::Moment;
+use crate::open::job::{CommandEnd, Ended, Job};
+use crate::open::lease::{Effect, Opening};
+use crate::state::{Lease, LeaseKey, Left};
+
+impl<O: Outside> Executor<O> {
+    /// Sees to the doors that an earlier run has left open.
+    pub fn take_up(&mut self, left: Left, now: Moment) {
+        if left.damaged > 0 {
+            error!(
+                "{} record(s) of open doors are damaged: look whether your firewall has doors open that nothing will \
+                 close; a crash while a door was being opened leaves one, too",
+                left.damaged
+            );
+        }
+        for lease in &left.leases {
+            let wait = lease.deadline.wait_from(now).as_secs();
+            let when = if wait == 0 { "is closed".to_owned() } else { format!("is closed in {wait} s") };
+            info!("{}: {}: left open by an earlier run, {when}", lease.key.source, lease.key.door);
+        }
+        let effects = self.leases.restore(left.leases, now);
+        self.carry_out(effects, now);
+    }
+
+    /// A command has ended.
+    pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
+        let door = &end.key.door;
+        if let Some(line) = end.complaint.lines().find(|line| !line.trim().is_empty()) {
+            info!("{door}: command says: {line}");
+        }
+        match &end.outcome {
+            Ok(Ended::Exit(0)) => {}
+            Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
+            Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
+            Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
+            Err(error) => warn!("{door}: command could not be run: {error}"),
+        }
+        let well = matches!(end.outcome, Ok(Ended::Exit(0)));
+        let effects = self.leases.finished(&end.key, well, now);
+        self.carry_out(effects, now);
+    }
+
+    /// Opens no more doors, and closes those that are open.
+    pub fn close_all(&mut self, now: Moment) {
+        self.open_no_more();
+        let effects = self.leases.close_all(now);
+        self.carry_out(effects, now);
+    }
+
+    /// Opens no more doors, and leaves those that are open to the next start.
+    pub fn leave_all(&mut self) {
+        self.open_no_more();
+        self.leases.leave_all();
+    }
+
+    fn open_no_more(&mut self) {
+        self.outside.order(Order::Stop);
+        self.slots.clear();
+        self.claims.clear();
+        self.unsettled.clear();
+        self.next_look = None;
+    }
+
+    /// Whether no command runs and there is no door that is to be closed.
+    pub fn is_idle(&self) -> bool {
+        self.leases.is_idle()
+    }
+
+    /// Opens a door for whoever knocked, with a line of this pad if it has pads.
+    pub(super) fn open(&mut self, index: usize, source: IpAddr, pad: Option<&Arc<str>>, now: Moment) {
+        let DoorState { door, label, .. } = &self.doors[index];
+        let key = LeaseKey { door: Arc::clone(label), source };
+        let start = door.start.get(source).as_ref().map(|command| command.render(source));
+        let stop = door
+            .stop
+            .as_ref()
+            .and_then(|stop| Some((stop.after, stop.command.get(source).as_ref()?.render(source))));
+        let no_command = start.is_none().then(|| format!("{label}: no command for this address family"));
+        let opening = Opening { key: key.clone(), pad: pad.cloned(), start, stop, reknock: door.reknock };
+        let mut effects = self.leases.open(opening, now);
+        // Nobody is told that a door opens before it is certain that it will be closed.
+        for effect in &mut effects {
+            if let Effect::Open(lease, job) = effect {
+                match (self.record(lease, now), job.take()) {
+                    (Err(what_follows), _) => return self.carry_out(what_follows, now),
+                    (Ok(()), Some(job)) => *effect = Effect::Run(job),
+                    (Ok(()), None) => {}
+                }
+            }
+        }
+        effects.retain(|effect| !matches!(effect, Effect::Open(..)));
+        self.log_opening(&key, pad.map(|name| &**name));
+        if let Some(words) = no_command {
+            info!("{words}");
+        }
+        self.carry_out(effects, now);
+    }
+
+    /// Records a lease, or gives it up with its opening; what follows from that.
+    fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
+        self.lease_store.put(lease).map_err(|error| {
+            let LeaseKey { door, source } = &lease.key;
+            error!(
+                "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot be \
+                 recorded in the state directory: {error}"
+            );
+            self.leases.abandon(&lease.key, lease.id, now)
+        })
+    }
+
+    /// Says that a door opens, at once or after what runs for it now; with the name of the pad if the door has several.
+    fn log_opening(&mut self, key: &LeaseKey, pad: Option<&str>) {
+        let several = self
+            .doors
+            .iter()
+            .find(|state| state.label == key.door)
+            .is_some_and(|state| matches!(&state.opener, Opener::Pads(pads) if pads.are_several()));
+        let by = pad.filter(|_| several).map(|name| format!(" ({name})")).unwrap_or_default();
+        info!("{}: {}: OPEN SESAME{by}", self.outside.describe(key.source), key.door);
+    }
+
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>, now: Moment) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Open(lease, job) => match (self.record(&lease, now), job) {
+                    (Ok(()), Some(job)) => self.run(job),
+                    (Ok(()), None) => {}
+                    (Err(what_follows), _) => effects.extend(what_follows),
+                },
+                Effect::Extend(lease, before) => {
+                    let LeaseKey { door, source } = &lease.key;
+                    match self.lease_store.put(&lease) {
+                        Ok(()) => {
+                            let more = lease.deadline.wait_from(now).as_secs();
+                            info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
+                        }
+                        Err(error) => {
+                            error!("{source}: {door}: the new deadline cannot be recorded: {error}");
+                            effects.extend(self.leases.shorten(&lease.key, lease.id, before, now));
+                        }
+                    }
+                }
+                Effect::Forget(id) => {
+                    if let Err(error) = self.lease_store.remove(id) {
+                        warn!("a closed door cannot be taken out of the state directory: {error}");
+                    }
+                }
+                Effect::Run(job) => self.run(job),
+                other => self.log_effect(&other),
+            }
+        }
+    }
+
+    fn log_effect(&mut self, effect: &Effect) {
+        match effect {
+            Effect::TimedOut(LeaseKey { door, source }) => {
+                info!("{}: {door}: command timeout", self.outside.describe(*source));
+            }
+            Effect::Retry(LeaseKey { door, source }, pause) => {
+                warn!("{source}: {door}: the stop command has failed; again in {} s", pause.as_secs());
+            }
+            Effect::GaveUp(LeaseKey { door, source }) => error!(
+                "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
+                 nothing will close it"
+            ),
+            Effect::LeftOpen(LeaseKey { door, source }) => {
+                error!("{source}: {door}: the stop command has failed; the next start tries again");
+            }
+            Effect::Refused(LeaseKey { door, source }) => {
+                warn!("{source}: {door}: too many openings wait for a command that is still running");
+            }
+            Effect::Open(..) | Effect::Extend(..) | Effect::Forget(_) | Effect::Run(_) => {}
+        }
+    }
+
+    fn run(&mut self, job: Job) {
+        let verb = match self.mode {
+            Mode::Earnest => "running command",
+            Mode::DryRun => "would run",
+        };
+        info!("{}: {verb}: {}", job.key.door, job.command);
+        self.outside.run(job);
+    }
+}
