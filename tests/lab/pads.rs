@@ -56,6 +56,13 @@ impl Pads {
         assert_eq!(read(&self.server), self.after(struck), "the daemon's copy, {struck} lines struck");
     }
 
+    /// Checks that the daemon has struck these lines and has changed nothing else.
+    #[track_caller]
+    pub(crate) fn server_has_struck_only(&self, struck: &[usize]) {
+        let expected = self.with_struck(|number| struck.contains(&number));
+        assert_eq!(read(&self.server), expected, "the daemon's copy, lines {struck:?} struck");
+    }
+
     /// Checks the same of the client.
     #[track_caller]
     pub(crate) fn client_has_struck(&self, struck: usize) {
@@ -63,9 +70,14 @@ impl Pads {
     }
 
     fn after(&self, struck: usize) -> String {
+        self.with_struck(|number| number < struck)
+    }
+
+    /// The pad as it is when these lines are struck.
+    fn with_struck(&self, is_struck: impl Fn(usize) -> bool) -> String {
         let line = |(number, line): (usize, &str)| {
             let rest = line.strip_prefix(' ').expect("seqgen begins each line with a blank");
-            format!("{}{rest}\n", if number < struck { '#' } else { ' ' })
+            format!("{}{rest}\n", if is_struck(number) { '#' } else { ' ' })
         };
         self.text.lines().enumerate().map(line).collect()
     }
