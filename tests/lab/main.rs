@@ -44,6 +44,7 @@ mod retries;
 mod scans;
 mod sequences;
 mod shown;
+mod spent;
 mod stall;
 mod syslog;
 mod traffic;
