@@ -46,5 +46,6 @@ mod sequences;
 mod shown;
 mod spent;
 mod stall;
+mod state;
 mod syslog;
 mod traffic;
