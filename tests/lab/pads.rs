@@ -29,6 +29,13 @@ impl Pads {
         Self { server, client, text }
     }
 
+    /// Moves the daemon's copy to where it belongs.
+    pub(crate) fn served_at(mut self, path: PathBuf) -> Self {
+        fs::rename(&self.server, &path).expect("a rename");
+        self.server = path;
+        self
+    }
+
     /// A line as `seqgen` wrote it.
     pub(crate) fn line(&self, number: usize) -> &str {
         self.text.lines().nth(number).expect("a line of the pad")
