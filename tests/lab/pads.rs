@@ -29,6 +29,13 @@ impl Pads {
         Self { server, client, text }
     }
 
+    /// Moves the daemon's copy to where it belongs.
+    pub(crate) fn served_at(mut self, path: PathBuf) -> Self {
+        fs::rename(&self.server, &path).expect("a rename");
+        self.server = path;
+        self
+    }
+
     /// A line as `seqgen` wrote it.
     pub(crate) fn line(&self, number: usize) -> &str {
         self.text.lines().nth(number).expect("a line of the pad")
@@ -61,6 +68,13 @@ impl Pads {
         assert_eq!(read(&self.server), self.after(struck), "the daemon's copy, {struck} lines struck");
     }
 
+    /// Checks that the daemon has struck these lines and has changed nothing else.
+    #[track_caller]
+    pub(crate) fn server_has_struck_only(&self, struck: &[usize]) {
+        let expected = self.with_struck(|number| struck.contains(&number));
+        assert_eq!(read(&self.server), expected, "the daemon's copy, lines {struck:?} struck");
+    }
+
     /// Checks the same of the client.
     #[track_caller]
     pub(crate) fn client_has_struck(&self, struck: usize) {
@@ -68,9 +82,14 @@ impl Pads {
     }
 
     fn after(&self, struck: usize) -> String {
+        self.with_struck(|number| number < struck)
+    }
+
+    /// The pad as it is when these lines are struck.
+    fn with_struck(&self, is_struck: impl Fn(usize) -> bool) -> String {
         let line = |(number, line): (usize, &str)| {
             let rest = line.strip_prefix(' ').expect("seqgen begins each line with a blank");
-            format!("{}{rest}\n", if number < struck { '#' } else { ' ' })
+            format!("{}{rest}\n", if is_struck(number) { '#' } else { ' ' })
         };
         self.text.lines().enumerate().map(line).collect()
     }
