@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
+mod copies;
 mod daemon;
 mod doors;
 mod firewall;

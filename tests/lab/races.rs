@@ -40,7 +40,9 @@ fn race(lab: &Lab, pads: &Pads, line: usize, closely: bool) -> String {
         Wire::with(lab, |wire| {
             let ports = pads.ports(line);
             let (last, first) = ports.split_last().expect("a line");
-            first.iter().for_each(|port| wire.send(&[], &syn(CLIENT, port)));
+            for port in first {
+                wire.send(&[], &syn(CLIENT, port));
+            }
             let client = start();
             wire.send(&[], &syn(CLIENT, last));
             client

@@ -1,14 +1,13 @@
 //! Spent lines: no way of bringing an old copy of a pad back revives one.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use fs2::FileExt;
 use rustix::process::Signal;
 
+use crate::copies::{Copies, WAYS, copy, editor};
 use crate::daemon::Daemon;
 use crate::doors::{door, pad};
 use crate::net::Lab;
@@ -16,93 +15,6 @@ use crate::once::{knock_line, knock_next, reload, replay};
 use crate::pads::Pads;
 use crate::programs;
 use crate::wait::PATIENCE;
-
-/// How an old copy comes back.
-type Way = fn(path: &Path, text: &str);
-
-const WAYS: [(&str, Way); 6] = [
-    ("an editor", editor),
-    ("over the old text", in_place),
-    ("a copy", copy),
-    ("a copy that takes its time", slow_copy),
-    ("a backup that is moved", backup),
-    ("deleted and made again", again),
-];
-
-fn beside(path: &Path) -> PathBuf {
-    path.with_extension("new")
-}
-
-/// Writes another file and renames it over the pad, as editors do.
-fn editor(path: &Path, text: &str) {
-    fs::write(beside(path), text).expect("a new file");
-    fs::rename(beside(path), path).expect("a rename");
-}
-
-/// The same inode and the same length.
-fn in_place(path: &Path, text: &str) {
-    let mut file = File::options().write(true).open(path).expect("the pad");
-    assert_eq!(file.metadata().expect("the pad").len(), text.len() as u64);
-    file.write_all(text.as_bytes()).expect("the pad");
-}
-
-/// The same inode, as `cp` and `scp` do.
-fn copy(path: &Path, text: &str) {
-    fs::write(path, text).expect("the pad");
-}
-
-/// The same in two pieces, the first of which ends within a line.
-fn slow_copy(path: &Path, text: &str) {
-    let (first, rest) = text.split_at(text.len() / 2 + 3);
-    let mut file = File::create(path).expect("the pad");
-    file.write_all(first.as_bytes()).expect("the pad");
-    file.sync_all().expect("the pad");
-    file.write_all(rest.as_bytes()).expect("the pad");
-}
-
-/// Moves a file over the pad that is as old as the pad was when it was new.
-fn backup(path: &Path, text: &str) {
-    fs::write(beside(path), text).expect("a new file");
-    let file = File::options().write(true).open(beside(path)).expect("the new file");
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).expect("its time");
-    fs::rename(beside(path), path).expect("a rename");
-}
-
-fn again(path: &Path, text: &str) {
-    fs::remove_file(path).expect("the pad");
-    fs::write(path, text).expect("a new pad");
-}
-
-/// A pad whose old copies can be told apart: each has another line that is no sequence, of which the log complains.
-struct Copies {
-    text: String,
-    lines: usize,
-    next: usize,
-}
-
-impl Copies {
-    const MOST: usize = 24;
-
-    /// Adds to the pad's files what the copies need.
-    fn of(pads: &Pads) -> Copies {
-        let text = fs::read_to_string(&pads.server).expect("the pad");
-        let copies = Copies { lines: text.lines().count(), text, next: 0 };
-        fs::write(&pads.server, copies.text(Copies::MOST)).expect("the pad");
-        copies
-    }
-
-    fn text(&self, bad: usize) -> String {
-        let end = (0..Copies::MOST).map(|line| if line == bad { " zz\n" } else { "#zz\n" });
-        self.text.clone() + &end.collect::<String>()
-    }
-
-    /// The pad as it was, and how the log shows that the daemon has read this very copy.
-    fn next(&mut self, path: &Path) -> (String, String) {
-        let text = self.text(self.next);
-        self.next += 1;
-        (text, format!("{}:{}:", path.display(), self.lines + self.next))
-    }
-}
 
 fn started(test: &str, lines: usize) -> Option<(Lab, Pads, Copies, String)> {
     let lab = Lab::new(test)?;
@@ -129,8 +41,8 @@ fn bring_back(test: &str, mut bring: impl FnMut(&Lab, Daemon, &str, &mut dyn FnM
         pads.lose(used - 1);
         knock_next(&lab, &pads);
         assert_eq!(daemon.openings(&lab, "ssh"), round + 1, "{name}: the next unused line did not open");
-        let (text, sign) = copies.next(&pads.server);
-        daemon = bring(&lab, daemon, &door, &mut || way(&pads.server, &text));
+        let (old, sign) = copies.next(&pads.server);
+        daemon = bring(&lab, daemon, &door, &mut || way(&pads.server, &old));
         daemon.says(&sign);
         replay(&lab, &pads, 0..used);
         assert_eq!(daemon.openings(&lab, "ssh"), round + 1, "{name}: a line that was used or skipped opened");
@@ -192,8 +104,8 @@ fn strike_fails<T>(
     mend(failing, &pads, &daemon);
 
     for restart in [false, true] {
-        let (text, sign) = copies.next(&pads.server);
-        copy(&pads.server, &text);
+        let (old, sign) = copies.next(&pads.server);
+        copy(&pads.server, &old);
         if restart {
             stop(daemon);
             daemon = Daemon::start(&lab, &door);
@@ -258,28 +170,26 @@ fn moved(test: &str, move_it: impl Fn(&Pads, &str, usize) -> (String, PathBuf)) 
     pads.lose(1);
     knock_next(&lab, &pads);
     assert_eq!(daemon.openings(&lab, "ssh"), 1);
-    let mut used = 2;
     for (round, restart) in [false, false, true, true].into_iter().enumerate() {
         let (doors, path) = move_it(&pads, &door, round + 1);
-        let (text, sign) = copies.next(&path);
+        let (old, sign) = copies.next(&path);
         if restart {
             stop(daemon);
-            fs::write(&path, &text).expect("a pad");
+            fs::write(&path, &old).expect("a pad");
             daemon = Daemon::start(&lab, &doors);
         } else {
-            fs::write(&path, &text).expect("a pad");
+            fs::write(&path, &old).expect("a pad");
             daemon.rewrite(&doors);
             reload(&lab, &daemon);
         }
         daemon.says(&sign);
-        replay(&lab, &pads, 0..used);
+        replay(&lab, &pads, 0..round + 2);
         let opened = |daemon: &Daemon| daemon.count("OPEN SESAME") - daemon.count("watchman: OPEN SESAME");
         daemon.settle(&lab);
         assert_eq!(opened(&daemon), round + 1, "round {round}: a used line opened");
         knock_next(&lab, &pads);
         daemon.settle(&lab);
         assert_eq!(opened(&daemon), round + 2, "round {round}: the next line did not open");
-        used += 1;
     }
 }
 
@@ -308,36 +218,37 @@ fn an_old_copy_revives_no_line_that_others_have_struck() {
         lab.client
             .succeeds(Command::new(programs::knock()).args(["-d", "1", "-f"]).arg(pad).arg("127.0.0.1"));
     };
+    // The fourth begins with a digit.
+    let digits = copies.text.replacen(pads.line(3), pads.line(3).trim(), 1);
+    copies.text = digits;
+    fs::write(&pads.server, copies.text(Copies::MOST)).expect("the pad");
     // By the client on this very file; by hand with a `#` put before the line, and with one put over its blank; as
     // knockd 0.8 does, over the first digit.
-    let original =
-        copies.text.replacen(&format!("{}\n", pads.line(3)), &format!("{}\n", pads.line(3).trim()), 1);
-    copies.text.clone_from(&original);
-    fs::write(&pads.server, copies.text(Copies::MOST)).expect("the pad");
     client(&pads.server);
-    let text = fs::read_to_string(&pads.server).expect("the pad");
-    let by_hand = |line: &str, to: &str, text: &str| {
-        let struck = text.replacen(&format!("\n{line}\n"), &format!("\n{to}\n"), 1);
-        assert_ne!(struck, text);
-        struck
-    };
-    let text = by_hand(pads.line(1), &format!("#{}", pads.line(1)), &text);
-    let text = by_hand(pads.line(2), &format!("#{}", &pads.line(2)[1..]), &text);
-    let text = by_hand(pads.line(3).trim(), &format!("#{}", &pads.line(3).trim()[1..]), &text);
-    fs::write(&pads.server, text).expect("the pad");
+    let mut struck = fs::read_to_string(&pads.server).expect("the pad");
+    for (line, to) in [
+        (pads.line(1), format!("#{}", pads.line(1))),
+        (pads.line(2), format!("#{}", &pads.line(2)[1..])),
+        (pads.line(3).trim(), format!("#{}", &pads.line(3).trim()[1..])),
+    ] {
+        let by_hand = struck.replacen(&format!("\n{line}\n"), &format!("\n{to}\n"), 1);
+        assert_ne!(by_hand, struck);
+        struck = by_hand;
+    }
+    fs::write(&pads.server, struck).expect("the pad");
 
     let mut daemon = Daemon::start(&lab, &door);
     // Struck while the daemon runs.
     client(&pads.server);
     reload(&lab, &daemon);
     for restart in [false, true] {
-        let (text, sign) = copies.next(&pads.server);
+        let (old, sign) = copies.next(&pads.server);
         if restart {
             stop(daemon);
-            copy(&pads.server, &text);
+            copy(&pads.server, &old);
             daemon = Daemon::start(&lab, &door);
         } else {
-            editor(&pads.server, &text);
+            editor(&pads.server, &old);
         }
         daemon.says(&sign);
         replay(&lab, &pads, 0..5);
