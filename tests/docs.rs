@@ -1,0 +1,60 @@
+//! The documents promise nothing that no test shows: every test that they name exists.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+/// The tests of all files below `directory`, as `file::test`.
+fn tests_below(directory: &Path, tests: &mut HashSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests_below(&path, tests);
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let file = match stem(&path) {
+            module if module == "mod" || module == "main" => stem(path.parent().unwrap()),
+            file => file,
+        };
+        let mut is_test = false;
+        for line in fs::read_to_string(&path).unwrap().lines().map(str::trim) {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(name) = line.strip_prefix("fn ").filter(|_| is_test) {
+                tests.insert(format!("{file}::{}", name.split('(').next().unwrap()));
+                is_test = false;
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = HashSet::new();
+    for directory in ["src", "tests", "seqgen"] {
+        tests_below(&root.join(directory), &mut tests);
+    }
+    let mut named = 0;
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for name in text.split('`').skip(1).step_by(2).filter(|code| is_test_name(code)) {
+            named += 1;
+            assert!(tests.contains(name), "{}: there is no test {name}", path.display());
+        }
+    }
+    assert!(named > 30, "only {named} tests are named");
+}
+
+/// Whether it is a file's name and a test's, which is a sentence.
+fn is_test_name(code: &str) -> bool {
+    code.split_once("::").is_some_and(|(file, test)| {
+        let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        word(file) && word(test) && test.matches('_').count() > 1
+    })
+}
