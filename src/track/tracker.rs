@@ -74,12 +74,16 @@ impl Tracker {
             self.arm(slot);
         }
         let timeouts = self.doors.iter().map(|door| door.seq_timeout);
-        for Removed { source, slot, attempt, strays } in self.table.reset(plan.max_sources, timeouts) {
+        let mut removed = self.table.reset(plan.max_sources, timeouts);
+        // All of them first: a source's strays come with its last attempt, and its first one takes them along.
+        for Removed { source, strays, .. } in &mut removed {
+            if let Some(strays) = strays.take() {
+                self.strangers.put(*source, strays);
+            }
+        }
+        for Removed { source, slot, attempt, .. } in removed {
             if let Some(slot) = self.armed.get(slot) {
                 self.table.insert(source, slot, attempt, || self.strangers.take(source));
-            }
-            if let Some(strays) = strays {
-                self.strangers.put(source, strays);
             }
         }
     }
