@@ -17,7 +17,7 @@ use super::resync::Resync;
 use crate::config::PadSource;
 use crate::message::{SlotCounter, SlotId};
 use crate::moment::Moment;
-use crate::state::Spent;
+use crate::state::{Mark, Spent};
 
 /// Tells pads apart for as long as the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -420,16 +420,22 @@ impl Pad {
         });
     }
 
+    /// What to remember if the line behind `slot` can never be struck.
+    pub(super) fn marks(&self, slot: SlotId, extent: Extent) -> Vec<Mark> {
+        self.range(slot, extent).map(|range| self.marks_in(range)).unwrap_or_default()
+    }
+
+    fn marks_in(&self, range: RangeInclusive<usize>) -> Vec<Mark> {
+        self.held.range(range).flat_map(|held| self.memory.marks(&held.line)).collect()
+    }
+
     fn remember(
         &mut self,
         range: RangeInclusive<usize>,
         spent: &mut Spent,
         gone: &mut Vec<SlotId>,
     ) -> io::Result<()> {
-        let memory = &self.memory;
-        let marks: Vec<_> =
-            self.held.range(range.clone()).flat_map(|held| memory.marks(&held.line)).collect();
-        let remembered = spent.add(marks);
+        let remembered = spent.add(self.marks_in(range.clone()));
         self.drop_held(range, gone);
         remembered
     }

@@ -14,6 +14,11 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) const UNLINKED: Links = Links { before: NONE, after: NONE };
+
+    /// The entry that came into the list next.
+    pub(super) fn after(self) -> Option<u32> {
+        (self.after != NONE).then_some(self.after)
+    }
 }
 
 /// A list of entries, told from other lists through the same slab by which links it uses.

@@ -19,7 +19,7 @@ use super::list::{Links, List};
 use crate::message::{Slot, SlotId};
 use crate::moment::Moment;
 
-/// The end of a source's chain of attempts.
+/// No key: the capacity keeps all of them below it.
 const NONE: u32 = u32::MAX;
 
 /// How many strays all sources with attempts may have; beyond that attempts are pushed out as in a full table.  A
@@ -31,6 +31,8 @@ pub(super) struct Table {
     capacity: usize,
     /// The sources by address; the keys are in the slab alone, since most of the table's space would go to them.
     by_address: HashTable<u32>,
+    /// The attempts by source and slot: what a packet costs must not depend on how many its source has.
+    by_place: HashTable<u32>,
     hasher: RandomState,
     sources: Slab<Source>,
     entries: Slab<Entry>,
@@ -42,12 +44,15 @@ pub(super) struct Table {
     /// Doors by how many attempts beyond the first hit they have.
     crowds: BTreeSet<(usize, usize)>,
     strays: usize,
+    /// How many attempts have come in.
+    begun: u64,
 }
 
 struct Source {
     address: IpAddr,
-    first: u32,
-    last: u32,
+    attempts: u32,
+    /// Those that the scan guard could still end.
+    watched: List,
     strays: Strays,
 }
 
@@ -56,10 +61,13 @@ struct Entry {
     slot: SlotId,
     source: u32,
     door: usize,
-    next_of_source: u32,
+    /// Tells which of two attempts came in first.
+    begun: u64,
     is_early: bool,
+    is_watched: bool,
     age: Links,
     early: Links,
+    watched: Links,
 }
 
 /// A door's attempts.
@@ -86,6 +94,7 @@ impl Table {
         Table {
             capacity: capacity.clamp(1, NONE as usize - 1),
             by_address: HashTable::new(),
+            by_place: HashTable::new(),
             hasher: RandomState::new(),
             sources: Slab::new(),
             entries: Slab::new(),
@@ -94,6 +103,7 @@ impl Table {
             due: BinaryHeap::new(),
             crowds: BTreeSet::new(),
             strays: 0,
+            begun: 0,
         }
     }
 
@@ -125,14 +135,34 @@ impl Table {
         self.entries.len() >= self.capacity || self.strays > STRAYS.max(2 * self.capacity)
     }
 
-    /// The source's attempts, as keys.
-    pub(super) fn attempts_of(&self, source: IpAddr, keys: &mut Vec<u32>) {
+    /// Whether the source has any attempt.
+    pub(super) fn has(&self, source: IpAddr) -> bool {
+        self.find(source).is_some()
+    }
+
+    /// Whether the source has an attempt at this slot.
+    pub(super) fn has_at(&self, source: IpAddr, slot: SlotId) -> bool {
+        self.find(source).is_some_and(|id| self.find_at(id, slot).is_some())
+    }
+
+    /// The source's attempts at these slots, as keys, in the order in which they came in.
+    pub(super) fn attempts_at(&self, source: IpAddr, slots: &[SlotId], keys: &mut Vec<u32>) {
         keys.clear();
+        if slots.is_empty() {
+            return;
+        }
         let Some(id) = self.find(source) else { return };
-        let mut next = self.sources[id as usize].first;
-        while next != NONE {
-            keys.push(next);
-            next = self.entries[next as usize].next_of_source;
+        keys.extend(slots.iter().filter_map(|slot| self.find_at(id, *slot)));
+        keys.sort_unstable_by_key(|key| self.entries[*key as usize].begun);
+    }
+
+    /// The source's attempts that the scan guard could still end, as keys.
+    pub(super) fn watched_of(&self, source: IpAddr, keys: &mut Vec<u32>) {
+        keys.clear();
+        let mut next = self.find(source).and_then(|id| self.sources[id as usize].watched.first());
+        while let Some(key) = next {
+            keys.push(key);
+            next = self.entries[key as usize].watched.after();
         }
     }
 
@@ -161,21 +191,26 @@ impl Table {
     ) -> u32 {
         let id = self.find(source).unwrap_or_else(|| self.add(source, strays()));
         let is_early = attempt.is_early();
+        self.begun += 1;
         let key = to_key(self.entries.insert(Entry {
             attempt,
             slot: slot.id,
             source: id,
             door: slot.door,
-            next_of_source: NONE,
+            begun: self.begun,
             is_early,
+            is_watched: false,
             age: Links::UNLINKED,
             early: Links::UNLINKED,
+            watched: Links::UNLINKED,
         }));
-        let source = &mut self.sources[id as usize];
-        match std::mem::replace(&mut source.last, key) {
-            NONE => source.first = key,
-            last => self.entries[last as usize].next_of_source = key,
-        }
+        let hash = |&key: &u32| {
+            let Entry { source, slot, .. } = self.entries[key as usize];
+            self.hasher.hash_one((source, slot))
+        };
+        self.by_place.insert_unique(self.hasher.hash_one((id, slot.id)), key, hash);
+        self.sources[id as usize].attempts += 1;
+        self.watch(key);
         self.doors[slot.door].by_age.push(&mut self.entries, key, |entry| &mut entry.age);
         if is_early {
             self.early.push(&mut self.entries, key, |entry| &mut entry.early);
@@ -203,6 +238,7 @@ impl Table {
             }
         }
         self.settle(key);
+        self.watch(key);
         result
     }
 
@@ -236,23 +272,19 @@ impl Table {
         } else {
             self.crowd(door, -1);
         }
-        let Entry { attempt, slot, source: id, next_of_source, .. } = self.entries.remove(key as usize);
+        let Entry { source: id, slot, is_watched, .. } = self.entries[key as usize];
+        if is_watched {
+            let watched = &mut self.sources[id as usize].watched;
+            watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
+        }
+        if let Ok(entry) = self.by_place.find_entry(self.hasher.hash_one((id, slot)), |&other| other == key) {
+            entry.remove();
+        }
+        let attempt = self.entries.remove(key as usize).attempt;
         let source = &mut self.sources[id as usize];
+        source.attempts -= 1;
         let address = source.address;
-        let mut before = NONE;
-        if source.first == key {
-            source.first = next_of_source;
-        } else {
-            before = source.first;
-            while self.entries[before as usize].next_of_source != key {
-                before = self.entries[before as usize].next_of_source;
-            }
-            self.entries[before as usize].next_of_source = next_of_source;
-        }
-        if source.last == key {
-            source.last = before;
-        }
-        let strays = (self.sources[id as usize].first == NONE).then(|| {
+        let strays = (source.attempts == 0).then(|| {
             if let Ok(entry) = self.by_address.find_entry(self.hasher.hash_one(address), |&other| other == id)
             {
                 entry.remove();
@@ -294,10 +326,19 @@ impl Table {
         self.by_address.find(self.hasher.hash_one(address), is_it).copied()
     }
 
+    /// The attempt of this source at this slot.
+    fn find_at(&self, source: u32, slot: SlotId) -> Option<u32> {
+        let is_it = |&key: &u32| {
+            let entry = &self.entries[key as usize];
+            (entry.source, entry.slot) == (source, slot)
+        };
+        self.by_place.find(self.hasher.hash_one((source, slot)), is_it).copied()
+    }
+
     /// Adds a source that is not there.
     fn add(&mut self, address: IpAddr, strays: Strays) -> u32 {
         self.strays += strays.len();
-        let id = to_key(self.sources.insert(Source { address, first: NONE, last: NONE, strays }));
+        let id = to_key(self.sources.insert(Source { address, attempts: 0, watched: List::EMPTY, strays }));
         let hash = |&id: &u32| self.hasher.hash_one(self.sources[id as usize].address);
         self.by_address.insert_unique(self.hasher.hash_one(address), id, hash);
         id
@@ -316,6 +357,21 @@ impl Table {
         } else {
             self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
             self.crowd(door, 1);
+        }
+    }
+
+    /// Puts an attempt into or out of those that the scan guard could still end.
+    fn watch(&mut self, key: u32) {
+        let entry = &mut self.entries[key as usize];
+        let is_watched = entry.attempt.running_stage().is_some() && !entry.attempt.is_guarded();
+        if is_watched == std::mem::replace(&mut entry.is_watched, is_watched) {
+            return;
+        }
+        let watched = &mut self.sources[entry.source as usize].watched;
+        if is_watched {
+            watched.push(&mut self.entries, key, |entry| &mut entry.watched);
+        } else {
+            watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
         }
     }
 

@@ -74,12 +74,16 @@ impl Tracker {
             self.arm(slot);
         }
         let timeouts = self.doors.iter().map(|door| door.seq_timeout);
-        for Removed { source, slot, attempt, strays } in self.table.reset(plan.max_sources, timeouts) {
+        let mut removed = self.table.reset(plan.max_sources, timeouts);
+        // All of them first: a source's strays come with its last attempt, and its first one takes them along.
+        for Removed { source, strays, .. } in &mut removed {
+            if let Some(strays) = strays.take() {
+                self.strangers.put(*source, strays);
+            }
+        }
+        for Removed { source, slot, attempt, .. } in removed {
             if let Some(slot) = self.armed.get(slot) {
                 self.table.insert(source, slot, attempt, || self.strangers.take(source));
-            }
-            if let Some(strays) = strays {
-                self.strangers.put(source, strays);
             }
         }
     }
@@ -154,13 +158,11 @@ impl Tracker {
     /// have if it were no repeat.
     fn go_on(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) -> bool {
         let mut keys = std::mem::take(&mut self.keys);
-        self.table.attempts_of(hit.source, &mut keys);
+        // To an attempt at a sequence without this step, the hit is a stray and nothing else.
+        self.table.attempts_at(hit.source, self.armed.with(hit.step()), &mut keys);
         let mut took = false;
         for &key in &keys {
-            let Some(slot) = self.armed.get(self.table.slot(key)) else {
-                self.remove(key);
-                continue;
-            };
+            let Some(slot) = self.armed.get(self.table.slot(key)) else { continue };
             if !self.shows(slot, hit) {
                 continue;
             }
@@ -181,18 +183,11 @@ impl Tracker {
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
     fn begin(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
         let starting = self.armed.starting_with(hit.step());
-        if starting.is_empty() {
-            return;
-        }
-        let starting = starting.to_vec();
-        let mut keys = std::mem::take(&mut self.keys);
-        self.table.attempts_of(hit.source, &mut keys);
-        let mut held: Vec<SlotId> = keys.iter().map(|key| self.table.slot(*key)).collect();
-        held.sort_unstable();
-        self.keys = keys;
-        for id in starting {
+        let is_new = |id: &&SlotId| !self.table.has_at(hit.source, **id);
+        let new: Vec<SlotId> = starting.iter().filter(is_new).copied().collect();
+        for id in new {
             let Some(slot) = self.armed.get(id) else { continue };
-            if !self.shows(slot, hit) || held.binary_search(&id).is_ok() {
+            if !self.shows(slot, hit) {
                 continue;
             }
             let mut attempt = Attempt::new(now);
@@ -252,16 +247,16 @@ impl Tracker {
         if self.most_strays == 0 {
             return;
         }
+        let most = self.most_strays;
+        if !self.table.has(hit.source) {
+            self.strangers.note(hit.source, hit.step(), now, most);
+            return;
+        }
+        self.table.note_stray(hit.source, |strays| strays.note(hit.step(), now, most));
         let mut keys = std::mem::take(&mut self.keys);
-        self.table.attempts_of(hit.source, &mut keys);
-        if keys.is_empty() {
-            self.strangers.note(hit.source, hit.step(), now, self.most_strays);
-        } else {
-            let most = self.most_strays;
-            self.table.note_stray(hit.source, |strays| strays.note(hit.step(), now, most));
-            for &key in &keys {
-                self.guard(key, now, reports);
-            }
+        self.table.watched_of(hit.source, &mut keys);
+        for &key in &keys {
+            self.guard(key, now, reports);
         }
         self.keys = keys;
     }

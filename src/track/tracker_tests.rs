@@ -374,6 +374,18 @@ fn a_new_plan_keeps_the_attempts_at_slots_that_stay() {
 }
 
 #[test]
+fn a_new_plan_keeps_the_strays_of_a_source() {
+    let limit = Limit::auto(&Sequence::parse("7000,8000,9000").unwrap());
+    let slots = vec![Slot { limit, ..slot(0, 0, "7000,8000,9000", false) }];
+    let plan = Plan { doors: vec![rule()], slots, ..small_plan() };
+    let mut lab = Lab::of(plan.clone());
+    lab.knock(&["7000", "1", "2", "3", "4", "5"]);
+    lab.tracker.adopt(plan);
+    let guarded = Report::Guarded { slot: SlotId(0), source: ALICE.parse().unwrap(), stage: 1 };
+    assert_eq!(lab.hit(ALICE, "6"), [guarded]);
+}
+
+#[test]
 fn tcp_flags_that_the_door_does_not_take_are_invisible() {
     let mut lab = Lab::with(&["7000,8000"]);
     lab.hit(ALICE, "7000");

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails a test panics")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use knockd::flags::{FlagRule, TcpFlags};
 use knockd::message::{DoorRule, Families, Plan, Report, Slot, SlotId, Traffic};
@@ -228,4 +228,39 @@ fn a_table_full_of_second_hits_takes_a_newcomer_in() {
     }
     assert!(world.tracker.attempts() <= 100);
     assert!(world.opens(stranger(true, 1), &[7000, 8000, 9000]));
+}
+
+/// How long one source's full scan takes against this many lines of pads.
+fn scan_of_pads(lines: u64) -> Duration {
+    let mut state = 1u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1 + (state >> 33) % 65_535
+    };
+    let mut slots = Vec::new();
+    for id in 0..lines {
+        let text = [(); 5].map(|()| draw().to_string()).join(",");
+        let sequence = Sequence::parse(&text).unwrap();
+        let limit = Limit::auto(&sequence);
+        slots.push(Slot { id: SlotId(id), door: 0, sequence, once: true, limit });
+    }
+    let mut world = world(&[FlagRule::SYN], &[], 65_536);
+    let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
+    let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
+    world.tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: 65_536 });
+    let start = Instant::now();
+    for port in shuffled(1) {
+        world.send(stranger(false, 1), port, Some(0x02));
+    }
+    assert!(lines < 1000 || world.tracker.attempts() > 1000);
+    start.elapsed()
+}
+
+/// Each of a scan's packets is a stray to nearly all of the attempts that it has begun; going through all of them would
+/// make the scan of fifty pads some fifty times as dear as that of one.
+#[test]
+fn what_a_packet_costs_hardly_depends_on_how_many_attempts_its_source_has() {
+    let few = (0..3).map(|_| scan_of_pads(105)).min().unwrap();
+    let many = (0..3).map(|_| scan_of_pads(50 * 105)).min().unwrap();
+    assert!(many < few * 20, "{many:?} with fifty pads, {few:?} with one");
 }

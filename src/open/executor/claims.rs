@@ -13,6 +13,7 @@ use super::{Executor, Mode, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
 use crate::open::pad::{Extent, PadId, Use};
+use crate::state::Mark;
 
 /// How long to wait for the lock of a pad that somebody else holds.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ pub(super) struct Claim {
     purpose: Purpose,
     give_up_at: Moment,
     pub(super) next_try: Moment,
+    /// What to remember of the line if the pad no longer has it when its turn comes, once it has to wait.
+    marks: Vec<Mark>,
 }
 
 /// What a line is struck for.
@@ -73,7 +76,7 @@ impl<O: Outside> Executor<O> {
     /// Strikes a line behind those of its pad that wait already.
     pub(super) fn claim(&mut self, slot: SlotId, source: IpAddr, purpose: Purpose, now: Moment) {
         let give_up_at = now + LOCK_PATIENCE;
-        self.claims.push_back(Claim { slot, source, purpose, give_up_at, next_try: now });
+        self.claims.push_back(Claim { slot, source, purpose, give_up_at, next_try: now, marks: Vec::new() });
         self.serve_claims(now);
     }
 
@@ -84,15 +87,48 @@ impl<O: Outside> Executor<O> {
         for claim in std::mem::take(&mut self.claims) {
             let Some(&Place { door, pad: Some(pad) }) = self.slots.get(&claim.slot) else {
                 info!("{}: a sequence that was used already; nothing is opened", claim.source);
+                self.remember_lost(claim.marks, now);
                 continue;
             };
             if claim.next_try > now || busy.contains(&pad) || !self.use_up(door, pad, &claim, now) {
                 busy.insert(pad);
                 let next_try = claim.next_try.max(now + LOCK_RETRY);
-                waiting.push_back(Claim { next_try, ..claim });
+                let Claim { slot, purpose, mut marks, .. } = claim;
+                if marks.is_empty() {
+                    marks =
+                        self.pad_of(slot).map(|pad| pad.marks(slot, purpose.extent())).unwrap_or_default();
+                }
+                waiting.push_back(Claim { next_try, marks, ..claim });
             }
         }
         self.claims = waiting;
+    }
+
+    /// Remembers a line that was shown on the wire and has left its door, with a reload or a new file, before it could
+    /// be struck; wherever it stands now, it opens nothing.
+    fn remember_lost(&mut self, marks: Vec<Mark>, now: Moment) {
+        if marks.iter().all(|mark| self.spent.contains(*mark)) {
+            return;
+        }
+        if let Err(error) = self.spent.add(marks) {
+            warn!("{}", forgettable(&error));
+        }
+        let mut gone = Vec::new();
+        let mut shrunk = Vec::new();
+        for (index, state) in self.doors.iter_mut().enumerate() {
+            let Opener::Pads(pads) = &mut state.opener else { continue };
+            for pad in pads.iter_mut() {
+                let before = gone.len();
+                pad.drop_spent(&self.spent, &mut gone);
+                if gone.len() > before {
+                    shrunk.push((index, pad.id()));
+                }
+            }
+        }
+        self.disarm(gone);
+        for (index, id) in shrunk {
+            self.refill(index, id, now);
+        }
     }
 
     /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.

@@ -231,3 +231,34 @@ fn a_reload_with_another_reach_follows_it() {
     lab.complete(slots[1]);
     assert_eq!(lab.commands(), ["open"], "it is in the window now");
 }
+
+#[test]
+fn a_line_that_waits_for_a_lock_is_spent_though_its_door_is_renamed_meanwhile() {
+    let mut lab = Lab::new(ONE_TIME);
+    let holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete(1);
+    lab.adopt(&ONE_TIME.replace("[ot]", "[renamed]"));
+    let again = lab.slot_of("1,2");
+    lab.wait(LOCK_RETRY);
+    drop(holder);
+    lab.complete_from(again, "192.0.2.3");
+    assert!(lab.commands().is_empty());
+    let armed: Vec<_> = lab.executor.slots.keys().copied().collect();
+    assert_eq!(armed.len(), 2, "the window is full again");
+}
+
+#[test]
+fn a_line_that_waits_for_a_lock_is_spent_though_its_file_is_replaced_meanwhile() {
+    let mut lab = Lab::new(ONE_TIME);
+    let holder = LockedPad::try_open(&lab.path()).unwrap();
+    lab.complete(1);
+    fs::rename(lab.path(), lab.path().with_extension("old")).unwrap();
+    fs::write(lab.path(), " 5,6\n").unwrap();
+    lab.executor.look_at_pads(lab.now);
+    lab.wait(LOCK_RETRY);
+    drop(holder);
+    fs::rename(lab.path().with_extension("old"), lab.path()).unwrap();
+    lab.orders();
+    lab.executor.look_at_pads(lab.now);
+    assert_eq!(lab.orders_armed(), ["3,4"]);
+}
