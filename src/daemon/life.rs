@@ -8,7 +8,7 @@ use log::{error, info, warn};
 
 use super::args::Args;
 use super::detach;
-use super::events::{Event, Threads, start_watch, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::names::Names;
 use super::pidfile::PidFile;
@@ -17,7 +17,7 @@ use crate::capture::{Control, OrderSender, Watch};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::log_to;
-use crate::open::{Executor, Mode};
+use crate::open::{Commands, Executor, Mode};
 use crate::state::{Spent, StateDir, StateError};
 use crate::track::Tracker;
 
@@ -47,7 +47,15 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
     let pads = watch_pads(events.clone());
-    let threads = Threads { orders: orders.clone(), events: events.clone(), names, pads, mode };
+    let commands = start_commands(config.options.command_timeout.0, events.clone());
+    let threads = Threads {
+        orders: orders.clone(),
+        events: events.clone(),
+        commands: commands.clone(),
+        names,
+        pads,
+        mode,
+    };
     let state_dir = state_dir_for(&config, mode);
     let spent = state_dir.as_deref().map(remember_in).transpose()?;
     let mut executor = Executor::new(threads, mode, spent.unwrap_or_else(Spent::in_memory));
@@ -60,7 +68,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, executor, mode, state_dir, happened, orders, interfaces, clock }.run()
+    Life { setup, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
 }
 
 /// The state directory, if this configuration needs one.
@@ -85,6 +93,7 @@ fn remember_in(state_dir: &Path) -> Result<Spent, StateError> {
 struct Life {
     setup: Setup,
     executor: Executor<Threads>,
+    commands: Commands,
     mode: Mode,
     /// The state directory, if it is in use.
     state_dir: Option<PathBuf>,
@@ -143,7 +152,10 @@ impl Life {
     fn reload(&mut self) {
         info!("re-reading config file: {}", self.setup.args().config.display());
         match self.try_reload() {
-            Ok(config) => self.executor.adopt(config, self.clock.now()),
+            Ok(config) => {
+                self.commands.limit_to(config.options.command_timeout.0);
+                self.executor.adopt(config, self.clock.now());
+            }
             Err(failure) => {
                 if let Some(report) = failure.report() {
                     report.problems().iter().for_each(|problem| error!("{}", report.line(problem)));
