@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::args::Args;
+use super::changes::changes;
 use super::detach;
 use super::events::{Event, Threads, start_commands, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
@@ -60,7 +61,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let spent = state_dir.as_deref().map(remember_in).transpose()?;
     let mut executor = Executor::new(threads, mode, spent.unwrap_or_else(Spent::in_memory));
     executor.keep_looking(clock.now());
-    executor.adopt(config, clock.now());
+    executor.adopt(config.clone(), clock.now());
     // Before the log says so: whoever reads that line may knock at once.
     watch.obey();
     start_watch(watch, events).map_err(Failure::system("the capture thread cannot be started"))?;
@@ -68,7 +69,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
+    Life { setup, config, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
 }
 
 /// The state directory, if this configuration needs one.
@@ -92,6 +93,8 @@ fn remember_in(state_dir: &Path) -> Result<Spent, StateError> {
 /// A running daemon.
 struct Life {
     setup: Setup,
+    /// What it goes by.
+    config: Config,
     executor: Executor<Threads>,
     commands: Commands,
     mode: Mode,
@@ -153,8 +156,12 @@ impl Life {
         info!("re-reading config file: {}", self.setup.args().config.display());
         match self.try_reload() {
             Ok(config) => {
+                for line in changes(&self.config, &config) {
+                    info!("reloaded: {line}");
+                }
                 self.commands.limit_to(config.options.command_timeout.0);
-                self.executor.adopt(config, self.clock.now());
+                self.executor.adopt(config.clone(), self.clock.now());
+                self.config = config;
             }
             Err(failure) => {
                 if let Some(report) = failure.report() {

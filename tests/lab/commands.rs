@@ -130,7 +130,7 @@ fn the_log_takes_the_first_lines_of_what_a_command_says() {
         door_with("long", &sequence("7001,8001,9001"), "syn", "head -c 100000 /dev/zero | tr '\\000' x");
     let daemon = Daemon::start(&lab, &(lines + &long));
     lab.knock(&[SERVER, "7000", "8000", "9000"]);
-    daemon.says("lines: command says: [and 21 more bytes]\n");
+    daemon.says("lines: command says: [and 22 more bytes]\n");
     for number in 1..=5 {
         daemon.says(&format!("lines: command says: line {number}\n"));
     }
