@@ -58,13 +58,8 @@ impl Leftovers {
     /// pipe is open for reading too, but they wait for ever once it is full.
     pub(super) fn add(&self, pipe: PipeReader) -> io::Result<()> {
         let mut pipes = self.shared.pipes();
-        let epoll = match &pipes.epoll {
-            Some(epoll) => Arc::clone(epoll),
-            None => {
-                let epoll = self.start()?;
-                Arc::clone(pipes.epoll.insert(epoll))
-            }
-        };
+        let epoll = pipes.epoll.take().map_or_else(|| self.start(), Ok)?;
+        pipes.epoll = Some(Arc::clone(&epoll));
         if pipes.open.len() >= self.shared.most
             && let Some((_, oldest)) = pipes.open.pop_first()
         {
@@ -179,7 +174,7 @@ mod tests {
         assert!(threads() < before + 20, "other tests may have one each");
         // More than a pipe holds: it ends only if somebody reads.
         for writer in writers.iter_mut().step_by(100) {
-            writer.write_all(&[b'x'; 1 << 18]).unwrap();
+            writer.write_all(&vec![b'x'; 1 << 18]).unwrap();
         }
         assert_eq!(leftovers.shared.pipes().open.len(), 1000);
         drop(writers);
@@ -198,7 +193,7 @@ mod tests {
         let error = writers[0].write_all(b"x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         for writer in &mut writers[1..] {
-            writer.write_all(&[b'x'; 1 << 18]).unwrap();
+            writer.write_all(&vec![b'x'; 1 << 18]).unwrap();
         }
         drop(writers.pop());
         wait_for("a pipe without a writer is kept", || leftovers.shared.pipes().open.len() == 1);

@@ -1,5 +1,7 @@
 //! What a command says: the beginning is kept for the log, and the rest is counted.
 
+use std::fmt::Write as _;
+
 /// How many lines are kept.
 const LINES: usize = 5;
 
@@ -39,7 +41,9 @@ impl Output {
         match self.left_out {
             0 => {}
             1 => text.push_str("\n[and one more byte]"),
-            more => text.push_str(&format!("\n[and {more} more bytes]")),
+            more => {
+                let _ = write!(text, "\n[and {more} more bytes]");
+            }
         }
         text
     }
@@ -51,7 +55,9 @@ mod tests {
 
     fn kept(parts: &[&str]) -> String {
         let mut output = Output::default();
-        parts.iter().for_each(|part| output.take(part.as_bytes()));
+        for part in parts {
+            output.take(part.as_bytes());
+        }
         output.into_text()
     }
 
