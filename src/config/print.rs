@@ -88,8 +88,16 @@ fn path<'a>(
 }
 
 fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, Item<'a>)>, Inexpressible> {
-    let Options { use_syslog, log_file, pid_file, state_dir, interfaces, .. } = options;
-    let Options { scan_guard, max_sources, command_timeout, .. } = options;
+    let Options {
+        use_syslog,
+        log_file,
+        pid_file,
+        state_dir,
+        interfaces,
+        scan_guard,
+        max_sources,
+        command_timeout,
+    } = options;
     let mut lines = Vec::new();
     if *use_syslog {
         lines.push(("usesyslog", Item::True));

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use log::{error, warn};
+use log::warn;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -15,10 +15,7 @@ use super::names::Names;
 use super::pad_watch::PadWatch;
 use crate::capture::{Control, OrderSender, Watch};
 use crate::message::{Order, Report};
-use crate::open::{CommandEnd, Ended, Job, Mode, Outside, run};
-
-/// How long a command may run before it is ended with its process group.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
 
 /// One thing that has happened.
 #[derive(Debug)]
@@ -66,6 +63,14 @@ pub(super) fn watch_pads(events: Sender<Event>) -> Option<PadWatch> {
     PadWatch::start(hint).inspect_err(|error| warn!("changes of pads are noticed late: {error}")).ok()
 }
 
+/// Commands, whose ends become events; each may run for so long.
+pub(super) fn start_commands(limit: Duration, events: Sender<Event>) -> Commands {
+    Commands::new(limit, move |end| {
+        // Fails only when the main thread has gone, and the process with it.
+        let _ = events.send(Event::CommandEnded(end));
+    })
+}
+
 /// Runs the capture side in a thread of its own.
 pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()> {
     let end = SayAtEnd(events.clone());
@@ -88,10 +93,11 @@ impl Drop for SayAtEnd {
     }
 }
 
-/// What the executor reaches: the capture side, and threads that run commands.
+/// What the executor reaches: the capture side, and the commands.
 pub(super) struct Threads {
     pub(super) orders: OrderSender,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) commands: Commands,
     /// Looks up names for the log, if it is to have any.
     pub(super) names: Option<Names>,
     /// Sees what happens to the pads, where that can be seen.
@@ -101,28 +107,19 @@ pub(super) struct Threads {
 
 impl Outside for Threads {
     fn order(&mut self, order: Order) {
+        if matches!(order, Order::Stop) {
+            self.commands.open_no_more();
+        }
         self.orders.send(Control::Order(order));
     }
 
     fn run(&mut self, job: Job) {
-        let key = job.key.clone();
-        let events = self.events.clone();
-        if self.mode == Mode::DryRun {
-            let end = CommandEnd { key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
-            let _ = events.send(Event::CommandEnded(end));
+        if self.mode == Mode::Earnest {
+            self.commands.run(job);
             return;
         }
-        let started = thread::Builder::new().name("command".to_owned()).spawn(move || {
-            run(&job, COMMAND_TIMEOUT, |end| {
-                let _ = events.send(Event::CommandEnded(end));
-            });
-        });
-        if let Err(error) = started {
-            error!("{}: no thread for the command: {error}", key.door);
-            let outcome: io::Result<Ended> = Err(error);
-            let end = CommandEnd { key, outcome, complaint: String::new() };
-            let _ = self.events.send(Event::CommandEnded(end));
-        }
+        let end = CommandEnd { key: job.key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
+        let _ = self.events.send(Event::CommandEnded(end));
     }
 
     fn watch(&mut self, path: &Path) {

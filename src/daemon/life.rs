@@ -7,8 +7,9 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::args::Args;
+use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_watch, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::names::Names;
 use super::pidfile::PidFile;
@@ -17,7 +18,7 @@ use crate::capture::{Control, OrderSender, Watch};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::log_to;
-use crate::open::{Executor, Mode, end_orphans};
+use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::state::{Left, State};
 use crate::track::Tracker;
 
@@ -50,14 +51,22 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
     let pads = watch_pads(events.clone());
-    let threads = Threads { orders: orders.clone(), events: events.clone(), names, pads, mode };
+    let commands = start_commands(config.options.command_timeout.0, events.clone());
+    let threads = Threads {
+        orders: orders.clone(),
+        events: events.clone(),
+        commands: commands.clone(),
+        names,
+        pads,
+        mode,
+    };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
     let mut executor = Executor::new(threads, mode, state);
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
-    executor.adopt(config, clock.now());
+    executor.adopt(config.clone(), clock.now());
     // Before the log says so: whoever reads that line may knock at once.
     watch.obey();
     start_watch(watch, events).map_err(Failure::system("the capture thread cannot be started"))?;
@@ -65,7 +74,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, executor, mode, state_dir, happened, orders, interfaces, clock }.run()
+    Life { setup, config, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -93,7 +102,10 @@ fn keep_in(path: &Path) -> Result<(State, Left), Failure> {
 /// A running daemon.
 struct Life {
     setup: Setup,
+    /// What it goes by.
+    config: Config,
     executor: Executor<Threads>,
+    commands: Commands,
     mode: Mode,
     /// The state directory, if it is in use.
     state_dir: Option<PathBuf>,
@@ -170,7 +182,14 @@ impl Life {
     fn reload(&mut self) {
         info!("re-reading config file: {}", self.setup.args().config.display());
         match self.try_reload() {
-            Ok(config) => self.executor.adopt(config, self.clock.now()),
+            Ok(config) => {
+                for line in changes(&self.config, &config) {
+                    info!("reloaded: {line}");
+                }
+                self.commands.limit_to(config.options.command_timeout.0);
+                self.executor.adopt(config.clone(), self.clock.now());
+                self.config = config;
+            }
             Err(failure) => {
                 if let Some(report) = failure.report() {
                     report.problems().iter().for_each(|problem| error!("{}", report.line(problem)));

@@ -1,6 +1,8 @@
 //! The daemon's life: start, events, reload, end; and the ways to try a configuration without one.
 
 mod args;
+#[cfg(target_os = "linux")]
+mod changes;
 mod check;
 #[cfg(target_os = "linux")]
 mod detach;

@@ -1,7 +1,7 @@
-//! Running one command: its own process group, a clean environment, its complaints caught, its end awaited.
+//! Running one command: its own process group, a clean environment, its output caught, its end awaited.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -9,14 +9,15 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::job::{CommandEnd, Ended, Job};
+use super::output::Output;
 use crate::config::Command;
 
-/// How much of a command's standard error is kept for the log.
-const KEPT_OUTPUT: usize = 2048;
+/// How much is still read when a command has ended; a process that it has left running may write without end.
+const LAST_WORDS: usize = 1 << 18;
 
 /// Where commands look for programs: nothing of the daemon's own environment reaches them.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -26,28 +27,25 @@ pub(super) const LEASE_VARIABLE: &str = "KNOCK_LEASE";
 
 /// Runs the job to its end; blocks for that long.  After `limit` it is ended with its process group.
 ///
-/// `after_end` is called as soon as the command itself has ended.  What it has left running in the background may
-/// go on writing to its standard error, which is read and thrown away until the last writer has gone, so that
-/// nothing of it dies of a closed pipe.
-pub fn run(job: &Job, limit: Duration, after_end: impl FnOnce(CommandEnd)) {
+/// What it has left running in the background may go on writing to the pipe, which comes back for that reason; it does
+/// not block.  Somebody has to read it until the last writer has gone.
+pub(super) fn run(job: &Job, limit: Duration) -> (CommandEnd, Option<PipeReader>) {
     let key = job.key.clone();
-    let (mut child, mut stderr) = match spawn(job) {
+    let (mut child, mut pipe) = match spawn(job) {
         Ok(spawned) => spawned,
-        Err(error) => {
-            after_end(CommandEnd { key, outcome: Err(error), complaint: String::new() });
-            return;
-        }
+        Err(error) => return (CommandEnd { key, outcome: Err(error), complaint: String::new() }, None),
     };
-    let mut kept = Vec::new();
-    let outcome = supervise(&mut child, &mut stderr, limit, &mut kept);
-    let complaint = String::from_utf8_lossy(&kept).trim_end().to_owned();
-    after_end(CommandEnd { key, outcome, complaint });
-    let _ = io::copy(&mut stderr, &mut io::sink());
+    let mut output = Output::default();
+    let (outcome, open) = supervise(&mut child, &mut pipe, limit, &mut output);
+    (CommandEnd { key, outcome, complaint: output.into_text() }, open.then_some(pipe))
 }
 
-/// Starts the job; what it writes to standard error can be read from the pipe.
+/// Starts the job; what it writes to standard output and standard error can be read from the pipe, which does not
+/// block.
 fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
     let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    let writer = lasting(&writer)?;
     let family = match job.key.source {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
@@ -75,31 +73,42 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(lasting(&writer)?)
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
         .spawn()?;
     Ok((child, reader))
 }
 
 /// The writing end of a pipe for a command that may outlive us.
 ///
-/// A stop command that is still running when the daemon ends must not die of its next complaint, half-way through
+/// A stop command that is still running when the daemon ends must not die of its next word, half-way through
 /// closing a door.  Opened for reading as well, the pipe never lacks a reader.
 fn lasting(writer: &PipeWriter) -> io::Result<File> {
     File::options().read(true).write(true).open(format!("/proc/self/fd/{}", writer.as_raw_fd()))
 }
 
-/// Waits for the child's end, keeping the beginning of what it writes meanwhile.
+/// Waits for the child's end, listening to what it says; how it ended, and whether somebody may say more.
 fn supervise(
     child: &mut Child,
-    stderr: &mut PipeReader,
+    pipe: &mut PipeReader,
     limit: Duration,
-    kept: &mut Vec<u8>,
+    output: &mut Output,
+) -> (io::Result<Ended>, bool) {
+    let mut open = true;
+    let outcome = listen_until_end(child, pipe, limit, output, &mut open);
+    (outcome, open && read(pipe, output, LAST_WORDS))
+}
+
+fn listen_until_end(
+    child: &mut Child,
+    pipe: &mut PipeReader,
+    limit: Duration,
+    output: &mut Output,
+    open: &mut bool,
 ) -> io::Result<Ended> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let deadline = Instant::now() + limit;
-    let mut open = true;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -109,8 +118,8 @@ fn supervise(
         }
         let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
-        if open {
-            fds.push(PollFd::new(stderr, PollFlags::IN));
+        if *open {
+            fds.push(PollFd::new(pipe, PollFlags::IN));
         }
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -119,27 +128,31 @@ fn supervise(
         let exited = !fds[0].revents().is_empty();
         let readable = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
         drop(fds);
-        if readable {
-            open = keep(stderr, kept);
-        }
         if exited {
             return Ok(ended(child.wait()?));
+        }
+        if readable {
+            *open = read(pipe, output, 1);
         }
     }
 }
 
-/// Reads once, and keeps what there is room for; whether there may be more.
-fn keep(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
+/// Reads what is there, or not much more than `enough` of it; whether there may be more.
+fn read(pipe: &mut impl Read, output: &mut Output, enough: usize) -> bool {
     let mut buffer = [0; 4096];
-    match pipe.read(&mut buffer) {
-        Ok(0) => false,
-        Ok(length) => {
-            let room = KEPT_OUTPUT.saturating_sub(kept.len()).min(length);
-            kept.extend_from_slice(&buffer[..room]);
-            true
+    let mut total = 0;
+    while total < enough {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(length) => {
+                output.take(&buffer[..length]);
+                total += length;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
         }
-        Err(error) => error.kind() == io::ErrorKind::Interrupted,
     }
+    true
 }
 
 fn ended(status: ExitStatus) -> Ended {
@@ -166,10 +179,7 @@ mod tests {
 
     fn end_of_command(command: Command) -> CommandEnd {
         let key = LeaseKey { door: "front door".into(), source: "192.0.2.2".parse().unwrap() };
-        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
-        let mut end = None;
-        run(&job, LONG, |e| end = Some(e));
-        end.unwrap()
+        run(&Job { key, lease: None, pad: None, phase: Phase::Start, command }, LONG).0
     }
 
     /// Longer than any command here takes on a busy machine.
@@ -179,15 +189,8 @@ mod tests {
     fn a_command_that_runs_for_too_long_is_killed_with_its_group() {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = Command::Shell("sleep 600 & echo $! >&2; sleep 600".to_owned());
-        let mut end = None;
-        run(
-            &Job { key, lease: None, pad: None, phase: Phase::Start, command },
-            Duration::from_millis(500),
-            |e| {
-                end = Some(e);
-            },
-        );
-        let end = end.unwrap();
+        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
+        let (end, _) = run(&job, Duration::from_millis(500));
         assert_eq!(end.outcome.unwrap(), Ended::TimedOut);
         let background = Pid::from_raw(end.complaint.parse().unwrap()).unwrap();
         // Whoever adopts it reaps it, sooner or later.
@@ -234,11 +237,12 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_standard_error_is_kept() {
-        assert_eq!(end_of("echo no; echo such chain >&2; exit 1").complaint, "such chain");
+    fn the_beginning_of_all_that_is_said_is_kept_in_its_order() {
+        assert_eq!(end_of("echo no; echo such >&2; echo chain; exit 1").complaint, "no\nsuch\nchain");
         let long = end_of("i=0; while [ $i -lt 3000 ]; do echo 0123456789 >&2; i=$((i+1)); done");
         assert_eq!(long.outcome.unwrap(), Ended::Exit(0));
-        assert!(long.complaint.len() <= KEPT_OUTPUT && long.complaint.starts_with("0123456789\n"));
+        let lines = "0123456789\n".repeat(5);
+        assert_eq!(long.complaint, format!("{lines}[and {} more bytes]", 2995 * 11));
     }
 
     #[test]
@@ -266,17 +270,25 @@ mod tests {
     }
 
     #[test]
-    fn a_background_process_does_not_hold_up_the_end() {
-        let (sender, ends) = std::sync::mpsc::channel();
+    fn a_background_process_does_not_hold_up_the_end_and_keeps_its_pipe() {
         let (release, hold) = std::io::pipe().unwrap();
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
-        let command = Command::Shell(format!("cat {path} >/dev/null & echo started >&2"));
-        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
-        let runner = std::thread::spawn(move || run(&job, LONG, |end| sender.send(end).unwrap()));
-        let end = ends.recv_timeout(Duration::from_secs(20)).unwrap();
+        let command = Command::Shell(format!("{{ cat {path} >/dev/null; echo late; }} & echo started >&2"));
+        let (end, pipe) = run(&Job { key, lease: None, pad: None, phase: Phase::Start, command }, LONG);
         assert_eq!(end.complaint, "started");
+        let mut pipe = pipe.unwrap();
+        ioctl_fionbio(&pipe, false).unwrap();
         drop(hold);
-        runner.join().unwrap();
+        let mut late = String::new();
+        pipe.read_to_string(&mut late).unwrap();
+        assert_eq!(late, "late\n");
+    }
+
+    #[test]
+    fn a_command_that_leaves_nothing_running_leaves_no_pipe() {
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = Command::Shell("echo done".to_owned());
+        assert!(run(&Job { key, lease: None, pad: None, phase: Phase::Start, command }, LONG).1.is_none());
     }
 }

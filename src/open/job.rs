@@ -37,7 +37,7 @@ pub struct CommandEnd {
     pub key: LeaseKey,
     /// Its exit, or why there is none.
     pub outcome: io::Result<Ended>,
-    /// The beginning of what it wrote to standard error.
+    /// The beginning of what it wrote, and how much more there was.
     pub complaint: String,
 }
 

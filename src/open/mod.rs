@@ -2,19 +2,27 @@
 
 #[cfg(target_os = "linux")]
 mod command;
+#[cfg(target_os = "linux")]
+mod commands;
 mod executor;
 mod job;
 mod lease;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod memory;
 #[cfg(target_os = "linux")]
 mod orphans;
+#[cfg(target_os = "linux")]
+mod output;
 mod pad;
 mod pads;
+#[cfg(target_os = "linux")]
+mod queue;
 mod resync;
 mod survey;
 
 #[cfg(target_os = "linux")]
-pub use command::run;
+pub use commands::Commands;
 pub use executor::{Executor, Mode, Outside};
 pub use job::{CommandEnd, Ended, Job, Phase};
 #[cfg(target_os = "linux")]

@@ -28,6 +28,7 @@ mod wire;
 mod allow;
 mod article;
 mod background;
+mod commands;
 mod crash;
 mod differential;
 mod durable;

@@ -92,3 +92,21 @@ fn a_reload_revives_no_used_line_and_keeps_the_others() {
     assert_eq!(daemon.openings(&lab, "once"), 2, "the next line did not open after a reload");
     pads.server_has_struck(2);
 }
+
+#[test]
+fn a_reload_says_what_has_changed_and_shows_no_ports() {
+    let Some(lab) = Lab::new("a_reload_says_what_has_changed_and_shows_no_ports") else { return };
+    let daemon = Daemon::start(&lab, OLD);
+    reload(&lab, &daemon);
+    daemon.says("reloaded: nothing has changed\n");
+    let changed = OLD.replace("8000", "8123").replace("true", "false");
+    daemon.rewrite(&format!("{changed}{NEW}"));
+    daemon.signal(Signal::HUP);
+    daemon.says("reloaded: door old has changed: sequence, start_command\n");
+    daemon.says("reloaded: door new is new\n");
+    daemon.rewrite(NEW);
+    daemon.signal(Signal::HUP);
+    daemon.says("reloaded: door old is gone\n");
+    assert_eq!(daemon.count("reloaded: "), 4);
+    assert_eq!(daemon.count("8123") + daemon.count("8000"), 0, "{}", daemon.log());
+}

@@ -36,7 +36,7 @@ impl<O: Outside> Executor<O> {
     /// A command has ended.
     pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
         let door = &end.key.door;
-        if let Some(line) = end.complaint.lines().find(|line| !line.trim().is_empty()) {
+        for line in end.complaint.lines().filter(|line| !line.trim().is_empty()) {
             info!("{door}: command says: {line}");
         }
         match &end.outcome {
