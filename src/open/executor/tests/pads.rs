@@ -231,3 +231,20 @@ fn a_reload_with_another_reach_follows_it() {
     lab.complete(slots[1]);
     assert_eq!(lab.commands(), ["open"], "it is in the window now");
 }
+
+#[test]
+fn a_pad_that_goes_before_it_is_read_on_is_missed_and_seen_when_it_is_back() {
+    let mut lab = Lab::with_six(AHEAD);
+    fs::write(lab.path(), " 1,2\n 3,4").unwrap();
+    lab.executor.look_at_pads(lab.now);
+    fs::remove_file(lab.path()).unwrap();
+    lab.wait(SETTLED);
+    let missed = |lab: &Lab| match &lab.executor.doors[0].opener {
+        Opener::Pads(pads) => pads.iter().all(Pad::was_out_of_reach),
+        Opener::Static(..) => panic!("a door with a pad"),
+    };
+    assert!(missed(&lab));
+    fs::write(lab.path(), " 1,2\n").unwrap();
+    lab.executor.look_at_pads(lab.now);
+    assert!(!missed(&lab));
+}
