@@ -24,6 +24,8 @@ pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(feature = "daemon")]
+mod quota;
+#[cfg(feature = "daemon")]
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;

@@ -3,7 +3,6 @@
 mod addresses;
 mod filter;
 mod live;
-mod quota;
 mod watch;
 
 pub use addresses::local_addresses;

@@ -12,11 +12,11 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::live::{Arrived, Feed};
-use super::quota::Quota;
 use crate::clock::Clock;
 use crate::message::{Order, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
+use crate::quota::Quota;
 use crate::track::{Here, Tracker};
 
 /// How long packets gather once one has come.
@@ -73,7 +73,7 @@ impl Watch {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let order_sender = OrderSender { orders: sender, bell: Arc::clone(&bell) };
         let latest = clock.now();
-        let quota = Quota::new(latest);
+        let quota = Quota::for_strangers(latest);
         Ok((Watch { feeds, tracker, clock, latest, quota, orders, bell }, order_sender))
     }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
@@ -55,10 +57,14 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
 }
 
 /// Turns what happens to the pads into events; the daemon can do without, and looks from time to time anyway.
-pub(super) fn watch_pads(events: Sender<Event>) -> Option<PadWatch> {
+///
+/// No more than one event is on its way at once: `hinted` tells so until whoever takes it sets it to false.
+pub(super) fn watch_pads(events: Sender<Event>, hinted: Arc<AtomicBool>) -> Option<PadWatch> {
     let hint = move || {
-        // Fails only when the main thread has gone, and the process with it.
-        let _ = events.send(Event::Pads);
+        if !hinted.swap(true, Ordering::AcqRel) {
+            // Fails only when the main thread has gone, and the process with it.
+            let _ = events.send(Event::Pads);
+        }
     };
     PadWatch::start(hint).inspect_err(|error| warn!("changes of pads are noticed late: {error}")).ok()
 }

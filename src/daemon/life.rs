@@ -1,6 +1,8 @@
 //! Start, events, reload, end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -50,7 +52,8 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
-    let pads = watch_pads(events.clone());
+    let hinted = Arc::new(AtomicBool::new(false));
+    let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
     let threads = Threads {
         orders: orders.clone(),
@@ -74,7 +77,8 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, config, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
+    Life { setup, config, executor, commands, mode, state_dir, happened, hinted, orders, interfaces, clock }
+        .run()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -110,6 +114,8 @@ struct Life {
     /// The state directory, if it is in use.
     state_dir: Option<PathBuf>,
     happened: Receiver<Event>,
+    /// Whether an event about pads is on its way.
+    hinted: Arc<AtomicBool>,
     orders: OrderSender,
     interfaces: Vec<String>,
     clock: Clock,
@@ -121,7 +127,11 @@ impl Life {
             match self.next_event() {
                 Some(Event::Report(report)) => self.executor.report(report, self.clock.now()),
                 Some(Event::CommandEnded(end)) => self.executor.command_ended(&end, self.clock.now()),
-                Some(Event::Pads) => self.executor.look_at_pads(self.clock.now()),
+                Some(Event::Pads) => {
+                    // Before looking: what happens from now on is worth another look.
+                    self.hinted.store(false, Ordering::Release);
+                    self.executor.look_at_pads(self.clock.now());
+                }
                 Some(Event::Reload) => self.reload(),
                 Some(Event::Terminate) => {
                     self.close();

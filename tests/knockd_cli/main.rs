@@ -140,3 +140,22 @@ fn every_example_loads_without_a_warning() {
     }
     assert!(seen >= 3);
 }
+
+#[test]
+fn no_path_controls_the_terminal() {
+    let directory = TempDir::new().unwrap();
+    let pad = directory.path().join("pad\u{1b}[2J");
+    fs::write(&pad, " 1,2\nbad\n").unwrap();
+    let config = directory.path().join("\u{1b}]0;title\u{7}.conf");
+    let text = format!("[d]\none_time_sequences = {}\ntcpflags = syn\ncommand = true\n", pad.display());
+    for text in [text.as_str(), "[d]\nseqence = 1\n", ""] {
+        fs::write(&config, text).unwrap();
+        for args in [&["--check"][..], &["-i", "nosuch7"]] {
+            let ran = knockd(&[&["-c", config.to_str().unwrap()], args].concat());
+            let said = ran.out + &ran.err;
+            assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+        }
+    }
+    let missing = knockd(&["-c", "/nonexistent/\u{1b}[2J", "--check"]);
+    assert!(missing.err.contains("\\u{1b}[2J"), "{:?}", missing.err);
+}
