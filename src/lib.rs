@@ -24,6 +24,8 @@ pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(feature = "daemon")]
+mod spawning;
+#[cfg(feature = "daemon")]
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;

@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::job::{CommandEnd, Ended, Job};
 use crate::config::Command;
+use crate::spawning;
 
 /// How much of a command's standard error is kept for the log.
 const KEPT_OUTPUT: usize = 2048;
@@ -61,6 +62,7 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
             program
         }
     };
+    let alone = spawning::alone();
     let child = command
         .env_clear()
         .env("PATH", SEARCH_PATH)
@@ -74,6 +76,7 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         .stdout(Stdio::null())
         .stderr(lasting(&writer)?)
         .spawn()?;
+    drop(alone);
     Ok((child, reader))
 }
 
