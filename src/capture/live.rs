@@ -37,12 +37,23 @@ pub struct Feed {
     filter: Option<String>,
     name: String,
     bound: Bound,
-    /// How often in a row the kernel has reported an error of the handle without a packet in between.
-    alarms: u8,
+    alarms: Alarms,
 }
 
-/// The most such reports before the handle is given up; an interface that goes down makes one.
-const MOST_ALARMS: u8 = 16;
+/// How often in a row the kernel has reported an error of a handle without a packet in between.
+#[derive(Default)]
+struct Alarms(u8);
+
+impl Alarms {
+    /// The most reports before the handle is given up; an interface that goes down makes one.
+    const MOST: u8 = 16;
+
+    /// Notes whether there is a report; `false` when they do not end.
+    fn pass(&mut self, alarm: bool) -> bool {
+        self.0 = if alarm { self.0.saturating_add(1) } else { 0 };
+        self.0 < Self::MOST
+    }
+}
 
 /// How much one look at a feed has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,11 +149,10 @@ impl Feed {
     /// Opens the interface, one of `among` so many; it sees nothing until [`Feed::watch`] says what there is to see.
     pub(super) fn open(name: &str, families: Families, among: usize, host: &Host) -> Result<Feed, OpenError> {
         let size = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
-        let ring = (RINGS / among.max(1)).max(SMALLEST_RING);
         let fail = |error| OpenError::Capture { name: name.to_owned(), error };
         let alone = spawning::alone();
         let opened = Capture::from_device(name).and_then(|inactive| {
-            let inactive = inactive.snaplen(size(SNAP_LENGTH)).buffer_size(size(ring));
+            let inactive = inactive.snaplen(size(SNAP_LENGTH)).buffer_size(size(ring(among)));
             inactive.immediate_mode(true).promisc(false).open()?.setnonblock()
         });
         let capture = opened.map_err(fail)?;
@@ -163,7 +173,7 @@ impl Feed {
             filter: None,
             name: name.to_owned(),
             bound: Bound(Arc::new(bound)),
-            alarms: 0,
+            alarms: Alarms::default(),
         };
         feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
@@ -189,7 +199,7 @@ impl Feed {
             }
         })?;
         if handled > 0 {
-            self.alarms = 0;
+            self.alarms = Alarms::default();
         }
         Ok(match handled {
             0 => Arrived::Nothing,
@@ -201,8 +211,7 @@ impl Feed {
     /// Notes whether the kernel reports an error of the handle; `false` when that does not end, so that waiting for
     /// packets would return at once for ever.
     pub(super) fn survives(&mut self, alarm: bool) -> bool {
-        self.alarms = if alarm { self.alarms.saturating_add(1) } else { 0 };
-        self.alarms < MOST_ALARMS
+        self.alarms.pass(alarm)
     }
 
     /// The interface's name.
@@ -228,6 +237,31 @@ fn time_of_day(seconds: impl TryInto<u64>, microseconds: impl TryInto<u64>) -> S
     SystemTime::UNIX_EPOCH + seconds + Duration::from_micros(microseconds.try_into().unwrap_or(0))
 }
 
+/// The size of the ring of one of so many interfaces, in bytes.
+fn ring(among: usize) -> usize {
+    (RINGS / among.max(1)).max(SMALLEST_RING)
+}
+
 fn failed_call(errno: Errno) -> pcap::Error {
     pcap::Error::IoError(std::io::Error::from(errno).kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reports_without_end_give_a_handle_up() {
+        let mut alarms = Alarms::default();
+        for _ in 0..100 {
+            assert!(alarms.pass(true) && alarms.pass(false));
+        }
+        let passed = (0..100).take_while(|_| alarms.pass(true)).count();
+        assert_eq!(passed, usize::from(Alarms::MOST) - 1);
+    }
+
+    #[test]
+    fn rings_share_a_megabyte_but_none_is_tiny() {
+        assert_eq!([1, 2, 4, 5, 64].map(ring), [1 << 20, 1 << 19, 1 << 18, 1 << 18, 1 << 18]);
+    }
 }
