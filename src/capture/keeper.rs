@@ -239,12 +239,12 @@ impl Keeper {
 
     /// Takes back a feed; if nobody has asked for it, that is an error of its interface.
     fn lost(&mut self, loss: Loss) {
-        let name = loss.feed.name().to_owned();
-        let is_current = self.open.get(&name).is_some_and(|handle| handle.number == loss.number);
+        let (number, name) = (loss.number, loss.feed.name().to_owned());
         drop(loss.feed);
-        if let Some(error) = loss.error
-            && is_current
-        {
+        let Some(error) = loss.error else { return };
+        // An interface that is gone or was replaced explains the error.
+        self.look();
+        if self.open.get(&name).is_some_and(|handle| handle.number == number) {
             self.open.remove(&name);
             self.failed(&name, Problem::Passing(format!("capturing on {name}: {error}")));
         }
