@@ -26,6 +26,8 @@ pub mod packet;
 #[cfg(feature = "daemon")]
 mod quota;
 #[cfg(feature = "daemon")]
+mod spawning;
+#[cfg(feature = "daemon")]
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;

@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::names::Names;
 use super::pad_watch::PadWatch;
-use crate::capture::{Control, OrderSender, Watch};
+use crate::capture::{Control, Keeper, OrderSender, Watch};
 use crate::message::{Order, Report};
 use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
 
@@ -86,6 +86,16 @@ pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()>
             // Fails only when the main thread has gone, and the process with it.
             let _ = events.send(Event::Report(report));
         });
+    })?;
+    Ok(())
+}
+
+/// Runs what keeps the interfaces open in a thread of its own.
+pub(super) fn start_keeper(keeper: Keeper, events: Sender<Event>) -> io::Result<()> {
+    let end = SayAtEnd(events);
+    thread::Builder::new().name("interfaces".to_owned()).spawn(move || {
+        let _end = end;
+        keeper.run();
     })?;
     Ok(())
 }
