@@ -87,7 +87,7 @@ impl Watch {
     ) -> io::Result<(Watch, OrderSender)> {
         let (sender, orders) = post()?;
         let latest = clock.now();
-        let (feeds, traffic, quota) = (Vec::new(), Traffic::default(), Quota::for_strangers(latest));
+        let (feeds, traffic, quota) = (Vec::new(), Traffic::default(), Quota::new(latest));
         let losses = Box::new(losses);
         Ok((Watch { feeds, traffic, tracker, clock, latest, quota, orders, losses }, sender))
     }

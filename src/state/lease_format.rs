@@ -12,7 +12,7 @@ use crate::config::{Argv, Command};
 use crate::moment::Moment;
 
 /// How long a record may be, in bytes.
-pub(super) const SLOT: usize = 8192;
+pub(super) const SLOT: usize = 4096;
 
 /// What a free slot begins with.
 pub(super) const EMPTY: [u8; MAGIC.len()] = [0; MAGIC.len()];

@@ -17,10 +17,10 @@ const NAME: &str = "leases";
 const DAMAGED: &str = "leases.damaged";
 
 /// How many slots the file grows by.
-const STEP: usize = 64;
+const STEP: usize = 32;
 
 /// It grows when fewer than this are free, so that a disk that is full now harms nothing for long.
-const LOW: usize = 32;
+const LOW: usize = 16;
 
 /// How many doors may be open at once, so that whoever can forge sources cannot fill the disk.
 const MOST: usize = 4096;

@@ -7,10 +7,10 @@ use crate::frames::{SYN, Shot, Transport};
 use crate::tail::Tail;
 use crate::wire::Wire;
 
-/// A door of one hit to an address that is nobody's, which no scan of the server reaches.  It runs nothing.
+/// A door to an address that is nobody's, which no scan of the server reaches.  It runs nothing.
 pub(crate) const CANARY: &str = "
 [canary]
-    sequence  = 61010
+    sequence  = 61011,61010
     target    = 2001:db8::77
     tcpflags  = syn
     command   = true
@@ -63,14 +63,16 @@ impl<'w> Volley<'w> {
 
     fn send_canary(&mut self) {
         self.canaries += 1;
-        let shot = Shot {
-            source: address("2001:db8::78"),
-            target: address("2001:db8::77"),
-            source_port: 40_000,
-            port: 61_010,
-            transport: Transport::Tcp { flags: SYN, number: self.canaries },
-        };
-        self.wire.send(&[], &shot.packet());
+        for port in [61_011, 61_010] {
+            let shot = Shot {
+                source: address("2001:db8::78"),
+                target: address("2001:db8::77"),
+                source_port: 40_000,
+                port,
+                transport: Transport::Tcp { flags: SYN, number: self.canaries },
+            };
+            self.wire.send(&[], &shot.packet());
+        }
     }
 
     fn see_canary(&mut self) {

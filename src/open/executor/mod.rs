@@ -69,7 +69,7 @@ pub struct Executor<O> {
     /// The record of them.
     lease_store: LeaseStore,
     claims: VecDeque<Claim>,
-    /// How much the openings of doors may say: whoever can forge sources can open a static door for all of them.
+    /// How much the openings of doors of one hit may say.
     quota: Option<Quota>,
     /// Pads with their doors that are to be read on, since their last line was unfinished.
     unsettled: BTreeSet<(Moment, PadId, usize)>,

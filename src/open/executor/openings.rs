@@ -38,13 +38,13 @@ impl<O: Outside> Executor<O> {
     pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
         let door = &end.key.door;
         for line in end.complaint.lines().filter(|line| !line.trim().is_empty()) {
-            if self.may_say(now) {
+            if self.may_say(door, now) {
                 info!("{door}: command says: {line}");
             }
         }
         match &end.outcome {
             Ok(Ended::Exit(0)) => {}
-            _ if !self.may_say(now) => {}
+            _ if !self.may_say(door, now) => {}
             Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
             Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
             Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
@@ -104,7 +104,7 @@ impl<O: Outside> Executor<O> {
             }
         }
         effects.retain(|effect| !matches!(effect, Effect::Open(..)));
-        if self.may_say(now) {
+        if self.may_say(&key.door, now) {
             self.log_opening(&key, pad.map(|name| &**name));
             if let Some(words) = no_command {
                 info!("{words}");
@@ -117,7 +117,7 @@ impl<O: Outside> Executor<O> {
     fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
         self.lease_store.put(lease).map_err(|error| {
             let LeaseKey { door, source } = &lease.key;
-            if self.may_say(now) {
+            if self.may_say(door, now) {
                 error!(
                     "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot \
                      be recorded in the state directory: {error}"
@@ -150,7 +150,7 @@ impl<O: Outside> Executor<O> {
                 Effect::Extend(lease, before) => {
                     let LeaseKey { door, source } = &lease.key;
                     match self.lease_store.put(&lease) {
-                        Ok(()) if !self.may_say(now) => {}
+                        Ok(()) if !self.may_say(door, now) => {}
                         Ok(()) => {
                             let more = lease.deadline.wait_from(now).as_secs();
                             info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
@@ -167,31 +167,37 @@ impl<O: Outside> Executor<O> {
                     }
                 }
                 Effect::Run(job) => self.run(job, now),
-                other if self.may_say(now) => self.log_effect(&other),
-                _ => {}
+                other => self.log_effect(&other, now),
             }
         }
     }
 
-    fn log_effect(&mut self, effect: &Effect) {
+    fn log_effect(&mut self, effect: &Effect, now: Moment) {
+        let (Effect::TimedOut(key)
+        | Effect::Retry(key, _)
+        | Effect::GaveUp(key)
+        | Effect::LeftOpen(key)
+        | Effect::Refused(key)) = effect
+        else {
+            return;
+        };
+        let LeaseKey { door, source } = key;
+        if !self.may_say(door, now) {
+            return;
+        }
         match effect {
-            Effect::TimedOut(LeaseKey { door, source }) => {
-                info!("{}: {door}: command timeout", self.outside.describe(*source));
-            }
-            Effect::Retry(LeaseKey { door, source }, pause) => {
+            Effect::TimedOut(_) => info!("{}: {door}: command timeout", self.outside.describe(*source)),
+            Effect::Retry(_, pause) => {
                 warn!("{source}: {door}: the stop command has failed; again in {} s", pause.as_secs());
             }
-            Effect::GaveUp(LeaseKey { door, source }) => error!(
+            Effect::GaveUp(_) => error!(
                 "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
                  nothing will close it"
             ),
-            Effect::LeftOpen(LeaseKey { door, source }) => {
+            Effect::LeftOpen(_) => {
                 error!("{source}: {door}: the stop command has failed; the next start tries again");
             }
-            Effect::Refused(LeaseKey { door, source }) => {
-                warn!("{source}: {door}: too many openings wait for a command that is still running");
-            }
-            Effect::Open(..) | Effect::Extend(..) | Effect::Forget(_) | Effect::Run(_) => {}
+            _ => warn!("{source}: {door}: too many openings wait for a command that is still running"),
         }
     }
 
@@ -200,21 +206,27 @@ impl<O: Outside> Executor<O> {
             Mode::Earnest => "running command",
             Mode::DryRun => "would run",
         };
-        if self.may_say(now) {
+        if self.may_say(&job.key.door, now) {
             info!("{}: {verb}: {}", job.key.door, job.command);
         }
         self.outside.run(job);
     }
 
-    /// Whether there is room in the log for one more line about doors that open and close.
-    fn may_say(&mut self, now: Moment) -> bool {
-        self.quota.get_or_insert_with(|| Quota::for_openings(now)).allows(now)
+    /// Whether there is room in the log for one more line about this door: always, unless anybody can open it who comes
+    /// upon its only port, or forges a packet to it.
+    fn may_say(&mut self, door: &Arc<str>, now: Moment) -> bool {
+        let of_one_hit = |state: &DoorState| match &state.opener {
+            Opener::Static(_, sequence) => sequence.steps().len() == 1,
+            Opener::Pads(_) => false,
+        };
+        let open_to_strangers = self.doors.iter().any(|state| state.label == *door && of_one_hit(state));
+        !open_to_strangers || self.quota.get_or_insert_with(|| Quota::new(now)).allows(now)
     }
 
     /// Says how many lines were left out, once there is room for it.
     pub(super) fn say_what_was_left_out(&mut self, now: Moment) {
         if let Some(count) = self.quota.as_mut().and_then(|quota| quota.settle(now)) {
-            warn!("{count} lines about doors and their commands were left out: too many open at once");
+            warn!("{count} lines about doors of one hit were left out: too many open at once");
         }
     }
 }
