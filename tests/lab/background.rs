@@ -210,8 +210,9 @@ fn what_prevents_a_start_is_said_before_the_caller_is_left() {
     let pidfile = lab.path("never.pid");
     let path = pidfile.to_str().expect("a path in UTF-8");
     let bad = "[door]\nsequence = 70000\ncommand = true\n";
-    let cases: [(&str, &[&str], i32, &str); 3] = [
-        (DOOR, &["-i", "nosuch7", "-d", "-p", path], 1, "there is no interface nosuch7"),
+    let cases: [(&str, &[&str], i32, &str); 4] = [
+        (DOOR, &["-i", "no/such", "-d", "-p", path], 2, "no interface can have this name"),
+        (DOOR, &["-i", "eth0", "-d", "-p", path, "-g", "/nonexistent/log"], 1, "/nonexistent/log"),
         (bad, &["-i", "eth0", "-d", "-p", path], 3, "70000"),
         (DOOR, &["-i", "eth0", "-d", "-p", "/nonexistent/knockd.pid"], 1, "/nonexistent/knockd.pid"),
     ];
