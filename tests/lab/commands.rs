@@ -22,14 +22,16 @@ fn stranger(number: usize) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from(0x2001_0db8_00ff_0000_0000_0000_0000_0001 + number))
 }
 
-/// Knocks once at a door of one hit from each of so many addresses.
-fn strangers_knock(lab: &Lab, port: u16, count: usize) {
+/// Knocks once at a door of two hits from each of so many addresses.
+fn strangers_knock(lab: &Lab, ports: [u16; 2], count: usize) {
     Wire::with(lab, |wire| {
         for number in 0..count {
             let target = SERVER_6.parse().expect("an address");
             let transport = Transport::Tcp { flags: SYN, number: 1 };
-            let shot = Shot { source: stranger(number), target, source_port: 40_000, port, transport };
-            wire.send(&[], &shot.packet());
+            for port in ports {
+                let shot = Shot { source: stranger(number), target, source_port: 40_000, port, transport };
+                wire.send(&[], &shot.packet());
+            }
         }
     });
 }
@@ -48,9 +50,9 @@ fn a_bounded_number_of_commands_runs_at_once_and_the_others_follow_in_order() {
         gate = gate.display(),
         ended = lab.path("ended").display()
     );
-    let daemon = Daemon::start(&lab, &door_with("slow", &sequence("7000"), "syn", &command));
+    let daemon = Daemon::start(&lab, &door_with("slow", &sequence("7000,6000"), "syn", &command));
     let mut gate = File::options().read(true).write(true).open(&gate).expect("the gate");
-    strangers_knock(&lab, 7000, count);
+    strangers_knock(&lab, [7000, 6000], count);
     // The doors of others are judged all the while, even if their commands have to wait as well.
     assert_eq!(daemon.openings(&lab, "slow"), count);
     let begun = |lines: usize| wait_until(PATIENCE, || lab.read("begun").lines().count() >= lines);
@@ -145,12 +147,12 @@ fn the_log_takes_the_first_lines_of_what_a_command_says() {
 fn what_commands_leave_running_costs_the_daemon_no_threads() {
     let Some(lab) = Lab::new("what_commands_leave_running_costs_the_daemon_no_threads") else { return };
     let count = 100;
-    let door = door_with("leaving", &sequence("7000"), "syn", "sleep 600 & echo started");
+    let door = door_with("leaving", &sequence("7000,6000"), "syn", "sleep 600 & echo started");
     let daemon = Daemon::start(&lab, &door);
     let threads = || fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("its threads").count();
     daemon.settle(&lab);
     let before = threads();
-    strangers_knock(&lab, 7000, count);
+    strangers_knock(&lab, [7000, 6000], count);
     daemon.says_times(count, "leaving: command says: started");
     // One more empties the pipes.
     assert!(wait_until(PATIENCE, || threads() <= before + 1), "{} threads, {before} before", threads());

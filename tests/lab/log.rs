@@ -83,7 +83,7 @@ fn a_flood_of_attempts_adds_some_tens_of_lines_a_second_and_the_rest_is_counted(
             }
         }
         volley.settle();
-        caused += volley.canaries();
+        caused += 2 * volley.canaries();
     });
     let told = wait_until(PATIENCE, || accounted_for(&daemon.log()) >= caused);
     let seconds = start.elapsed().as_secs() + 1;

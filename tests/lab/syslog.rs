@@ -72,7 +72,7 @@ const DOORS: &str = "
     tcpflags = syn
     command  = printf 'one\\033[2J\\rtwo\\nthree\\n' >&2; exit 3
 [chatter]
-    sequence  = 5000
+    sequence  = 6000,5000
     tcpflags  = syn
     command   = true
     command_6 =
@@ -158,10 +158,10 @@ fn flood(lab: &Lab, daemon: &Daemon, round: u32) {
     Wire::with(lab, |wire| {
         for number in 0..FLOOD {
             let transport = Transport::Tcp { flags: SYN, number: round };
-            wire.send(
-                &[],
-                &Shot { source, target, source_port: 20_000 + number, port: 5000, transport }.packet(),
-            );
+            for port in [6000, 5000] {
+                let shot = Shot { source, target, source_port: 20_000 + number, port, transport };
+                wire.send(&[], &shot.packet());
+            }
         }
     });
     daemon.settle(lab);
