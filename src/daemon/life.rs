@@ -26,6 +26,10 @@ use crate::state::{Left, State};
 /// Tells this boot of the machine from others (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// How long to sleep at most while a door is open: the time in which the machine itself sleeps counts for its deadline, but
+/// not for how long we wait.
+const NAP: Duration = Duration::from_secs(30);
+
 /// How long an orderly end may take to close the doors that are open.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -153,7 +157,9 @@ impl Life {
     /// Waits for something to happen, or for the executor's next deadline.
     fn next_event(&self) -> Option<Event> {
         let Some(deadline) = self.executor.next_deadline() else { return self.happened.recv().ok() };
-        self.happened.recv_timeout(deadline.wait_from(self.clock.now())).ok()
+        let wait = deadline.wait_from(self.clock.now());
+        let longest = if self.executor.is_idle() { Duration::MAX } else { NAP };
+        self.happened.recv_timeout(wait.min(longest)).ok()
     }
 
     /// Closes the open doors, for as long as an orderly end may take.
