@@ -164,7 +164,8 @@ seen "the first of ten lines is:$(head -n 1 "$work/pad")"
 say "knockd on the server puts whoever knocks a line of the pad into the set, for $open_for seconds."
 cat >"$work/knockd.conf" <<END
 [options]
-    LogFile = $work/knockd.log
+    LogFile   = $work/knockd.log
+    State_Dir = $work/state
 [ssh]
     one_time_sequences = $work/pad.server
     tcpflags           = syn
