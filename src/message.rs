@@ -130,8 +130,8 @@ pub enum Report {
         /// How many.
         count: u64,
     },
-    /// A line of a pad was shown on the wire without opening: `source` completed it after the scan guard had ended the
-    /// attempt, or ran out of time lacking only the last hit.
+    /// A line of a pad was shown on the wire without opening: `source` made every hit of it in order, but with others in
+    /// between that ended the attempt, or ran out of time lacking only the last hit.
     Exposed {
         /// Which sequence.
         slot: SlotId,
@@ -139,6 +139,8 @@ pub enum Report {
         source: IpAddr,
         /// Whether every hit was made.
         whole: bool,
+        /// Whether that may be a scan's doing, for very many stray packets came in between.
+        crowded: bool,
     },
 }
 

@@ -41,6 +41,10 @@ pub(super) struct Attempt {
     /// How many hits in parallel to the last one are among these.
     parallel: u8,
     beyond_first_hit: bool,
+    /// How many of the sequence's steps the source has shown in order, whatever came in between.
+    shown: u8,
+    /// How many stray packets of the source had been counted at the first hit.
+    strays_before: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl Attempt {
             earlier: Vec::new(),
             parallel: 0,
             beyond_first_hit: false,
+            shown: 0,
+            strays_before: 0,
         }
     }
 
@@ -116,6 +122,22 @@ impl Attempt {
         }
     }
 
+    /// How many of the sequence's steps have been seen in order since the first hit, though the attempt was started
+    /// again, ended or guarded in between.
+    pub(super) fn shown(&self) -> u8 {
+        self.shown
+    }
+
+    /// How many stray packets of the source had been counted at the first hit.
+    pub(super) fn strays_before(&self) -> u32 {
+        self.strays_before
+    }
+
+    /// Remembers how many stray packets were counted at the first hit.
+    pub(super) fn set_strays_before(&mut self, packets: u32) {
+        self.strays_before = packets;
+    }
+
     /// Judges one hit that the sequence's door can see.
     pub(super) fn take(&mut self, sequence: &Sequence, hit: &Hit, now: Moment) -> Verdict {
         let identity = Identity::of(hit);
@@ -123,6 +145,9 @@ impl Attempt {
             return Verdict::Nothing;
         }
         let step = identity.step;
+        if sequence.steps().get(usize::from(self.shown)) == Some(&step) {
+            self.shown += 1;
+        }
         if let Progress::Running { stage, since, guarded } = self.progress {
             let done = usize::from(stage);
             let steps = sequence.steps();

@@ -55,42 +55,52 @@ pub fn is_scan_shaped(sequence: &Sequence) -> bool {
 /// The distinct stray ports of one source, each with the time of its last hit: the newest ones, as many as any limit
 /// could ask for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strays(Vec<(Step, Moment)>);
+pub(super) struct Strays {
+    ports: Vec<(Step, Moment)>,
+    /// How many packets went to them.
+    packets: u32,
+}
 
 impl Strays {
     /// Notes a stray; `most` is how many need to be remembered.
     pub(super) fn note(&mut self, step: Step, now: Moment, most: usize) {
-        if let Some((_, at)) = self.0.iter_mut().find(|(known, _)| *known == step) {
+        self.packets = self.packets.saturating_add(1);
+        if let Some((_, at)) = self.ports.iter_mut().find(|(known, _)| *known == step) {
             *at = now;
             return;
         }
-        if self.0.len() >= most.max(1) {
-            let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, at))| *at);
+        if self.ports.len() >= most.max(1) {
+            let oldest = self.ports.iter().enumerate().min_by_key(|(_, (_, at))| *at);
             if let Some((index, _)) = oldest {
-                self.0.swap_remove(index);
+                self.ports.swap_remove(index);
             }
         }
-        self.0.push((step, now));
+        self.ports.push((step, now));
     }
 
     /// Whether more than `limit` ports that are not in the sequence were hit at `since` or later.
     pub(super) fn exceed(&self, limit: u16, sequence: &Sequence, since: Moment) -> bool {
         let limit = usize::from(limit);
-        if self.0.len() <= limit {
+        if self.ports.len() <= limit {
             return false;
         }
         let counts = |(step, at): &&(Step, Moment)| *at >= since && !sequence.steps().contains(step);
-        self.0.iter().filter(counts).nth(limit).is_some()
+        self.ports.iter().filter(counts).nth(limit).is_some()
     }
 
     /// Forgets the ports of a sequence that has been completed: they were no scan's.
     pub(super) fn forgive(&mut self, sequence: &Sequence) {
-        self.0.retain(|(step, _)| !sequence.steps().contains(step));
+        self.ports.retain(|(step, _)| !sequence.steps().contains(step));
     }
 
-    /// How many there are.
+    /// How many ports there are.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.ports.len()
+    }
+
+    /// How many stray packets have come, those to the same port and those to forgotten ones too.
+    pub(super) fn packets(&self) -> u32 {
+        self.packets
     }
 }
 
@@ -134,7 +144,7 @@ impl Strangers {
 
     /// Takes back the strays of a source whose last attempt is gone.
     pub(super) fn put(&mut self, source: IpAddr, strays: Strays) {
-        if strays.len() == 0 {
+        if strays.packets == 0 {
             return;
         }
         self.came += 1;

@@ -2,6 +2,7 @@
 
 mod armed;
 mod attempt;
+mod exposure;
 mod guard;
 mod here;
 mod list;

@@ -84,6 +84,8 @@ pub(super) struct Removed {
     pub(super) source: IpAddr,
     pub(super) slot: SlotId,
     pub(super) attempt: Attempt,
+    /// How many stray packets the source has sent.
+    pub(super) packets: u32,
     /// The source's strays, if this was its last attempt.
     pub(super) strays: Option<Strays>,
 }
@@ -283,7 +285,7 @@ impl Table {
         let attempt = self.entries.remove(key as usize).attempt;
         let source = &mut self.sources[id as usize];
         source.attempts -= 1;
-        let address = source.address;
+        let (address, packets) = (source.address, source.strays.packets());
         let strays = (source.attempts == 0).then(|| {
             if let Ok(entry) = self.by_address.find_entry(self.hasher.hash_one(address), |&other| other == id)
             {
@@ -293,7 +295,7 @@ impl Table {
             self.strays -= strays.len();
             strays
         });
-        Removed { source: address, slot, attempt, strays }
+        Removed { source: address, slot, attempt, packets, strays }
     }
 
     /// When an attempt may be due next.

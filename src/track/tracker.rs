@@ -8,6 +8,7 @@ use seqgen::sequence::{Protocol, Step};
 
 use super::armed::Armed;
 use super::attempt::{Attempt, Verdict};
+use super::exposure;
 use super::guard::{Limit, Strangers};
 use super::here::Here;
 use super::table::{Removed, Table};
@@ -16,10 +17,6 @@ use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
 use crate::networks::Networks;
 use crate::packet::{Hit, Segment};
-
-/// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
-/// chance, and too well known to be used.
-const EXPOSABLE: usize = 5;
 
 /// The matcher's whole state.
 pub struct Tracker {
@@ -98,6 +95,10 @@ impl Tracker {
             let worth = usize::from(limit.strays) + 1 + slot.sequence.steps().len();
             self.most_strays = self.most_strays.max(worth);
         }
+        if exposure::is_exposable(&slot) {
+            // Its packets are counted along with the ports.
+            self.most_strays = self.most_strays.max(1);
+        }
         self.armed.insert(slot);
     }
 
@@ -133,13 +134,13 @@ impl Tracker {
     /// Reports and forgets the attempts whose time is up.
     pub fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
         while let Some(removed) = self.table.pop_due(now) {
-            let Removed { source, slot, attempt, strays } = removed;
-            if let (Some(armed), Some(stage)) = (self.armed.get(slot), attempt.running_stage()) {
-                if !attempt.is_guarded() {
+            let Removed { source, slot, attempt, packets, strays } = removed;
+            if let Some(armed) = self.armed.get(slot) {
+                if let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) {
                     reports.push(Report::TimedOut { slot, source, stage });
                 }
-                if is_exposable(armed) && usize::from(stage) + 1 == armed.sequence.steps().len() {
-                    reports.push(Report::Exposed { slot, source, whole: false });
+                if let Some(exposed) = exposure::all_but_the_last(armed, source, &attempt, packets) {
+                    reports.push(exposed);
                     self.armed.remove(slot);
                 }
             }
@@ -201,6 +202,8 @@ impl Tracker {
             }
             let strangers = &mut self.strangers;
             let key = self.table.insert(hit.source, &slot, attempt, || strangers.take(hit.source));
+            let packets = self.table.strays(key).packets();
+            self.table.update(key, |attempt| attempt.set_strays_before(packets));
             self.conclude(key, verdict, false, now, reports);
         }
     }
@@ -223,23 +226,33 @@ impl Tracker {
                 self.guard(key, now, reports);
             }
             Verdict::Stage(stage) if !guarded => reports.push(Report::Stage { slot: id, source, stage }),
-            Verdict::Completed => {
+            Verdict::Completed if !guarded => {
                 let stage = u8::try_from(slot.sequence.steps().len()).unwrap_or(u8::MAX);
-                let exposable = is_exposable(slot);
                 let once = slot.once;
-                if !guarded {
-                    reports.push(Report::Stage { slot: id, source, stage });
-                    reports.push(Report::Completed { slot: id, source });
-                    self.table.note_stray(source, |strays| strays.forgive(&slot.sequence));
-                } else if exposable {
-                    reports.push(Report::Exposed { slot: id, source, whole: true });
-                }
-                if once && (!guarded || exposable) {
+                reports.push(Report::Stage { slot: id, source, stage });
+                reports.push(Report::Completed { slot: id, source });
+                self.table.note_stray(source, |strays| strays.forgive(&slot.sequence));
+                if once {
                     self.armed.remove(id);
                     self.remove(key);
                 }
+                return;
             }
-            Verdict::Stage(_) | Verdict::Nothing | Verdict::Ended | Verdict::Stray => {}
+            Verdict::Completed | Verdict::Stage(_) | Verdict::Nothing | Verdict::Ended | Verdict::Stray => {}
+        }
+        self.expose(key, verdict == Verdict::Completed, reports);
+    }
+
+    /// Reports a line that has been shown whole without opening, and lets go of it.
+    fn expose(&mut self, key: u32, completed: bool, reports: &mut Vec<Report>) {
+        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
+        let (source, packets) = (self.table.source(key), self.table.strays(key).packets());
+        let exposed = exposure::whole(slot, source, self.table.attempt(key), completed, packets);
+        if let Some(exposed) = exposed {
+            reports.push(exposed);
+            let id = slot.id;
+            self.armed.remove(id);
+            self.remove(key);
         }
     }
 
@@ -325,11 +338,6 @@ impl View {
         };
         to_the_door && flags_fit && self.allow.as_ref().is_none_or(|networks| networks.hold(hit.source))
     }
-}
-
-/// Whether the slot is a line that is struck unopened when it has been shown on the wire.
-fn is_exposable(slot: &Slot) -> bool {
-    slot.once && slot.sequence.steps().len() >= EXPOSABLE
 }
 
 #[cfg(test)]

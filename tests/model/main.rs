@@ -98,16 +98,93 @@ fn sorted(mut reports: Vec<Report>) -> Vec<String> {
     words
 }
 
-fn agree(slots: &[Slot], packets: &[Packet], guide: &[usize]) -> Result<bool, TestCaseError> {
+/// What came of a case.
+#[derive(Clone, Copy, Default)]
+struct Outcome {
+    opened: bool,
+    /// A line was shown unopened, and whether that was among very many strays.
+    exposed: Option<bool>,
+}
+
+impl Outcome {
+    fn note(&mut self, reports: &[Report]) {
+        for report in reports {
+            match report {
+                Report::Completed { .. } => self.opened = true,
+                Report::Exposed { crowded, .. } => self.exposed = self.exposed.max(Some(*crowded)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Very many strays to one port, all at once.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    /// Which packet they come after.
+    after: usize,
+    source: u8,
+    packets: u32,
+}
+
+impl Burst {
+    /// Makes its source knock with a line most of the time, since few random cases get far with one.
+    fn aim(self, slots: &mut [Slot], packets: &mut [Packet], guide: &mut Vec<usize>) {
+        let line = Sequence::parse("1,2,3,4,5").unwrap();
+        slots[0] = Slot { id: SlotId(0), door: 0, limit: Limit::of(0, &line), sequence: line, once: true };
+        for packet in &mut *packets {
+            packet.source = self.source;
+        }
+        guide.resize(packets.len(), 0);
+        guide.iter_mut().filter(|slot| **slot < 3).for_each(|slot| *slot = 0);
+    }
+
+    fn send(
+        self,
+        now: Moment,
+        tracker: &mut Tracker,
+        reference: &mut Reference,
+    ) -> Result<(), TestCaseError> {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let stray = Packet { source: self.source, port: 9, udp: false, repeat: None, pause: 0 };
+        let mut hit = hit(&stray, 1000);
+        for number in 0..self.packets {
+            hit.segment = Segment::Tcp { flags: TcpFlags::SYN, number };
+            tracker.hit(&hit, now, &mut ours);
+        }
+        reference.hit(&hit, now, &mut theirs);
+        reference.more_strays(hit.source, self.packets as usize - 1);
+        prop_assert_eq!(sorted(ours), sorted(theirs), "in a burst");
+        Ok(())
+    }
+}
+
+/// In few cases, since they take as long as a thousand others.
+fn burst() -> impl Strategy<Value = Option<Burst>> {
+    let burst = (0usize..20, 0u8..2, 9_980u32..=10_005);
+    let burst = burst.prop_map(|(after, source, packets)| Burst { after, source, packets });
+    proptest::option::weighted(0.01, burst)
+}
+
+fn agree(
+    slots: &[Slot],
+    packets: &[Packet],
+    guide: &[usize],
+    burst: Option<Burst>,
+) -> Result<Outcome, TestCaseError> {
+    let (slots, packets, guide) = (&mut slots.to_vec(), &mut packets.to_vec(), &mut guide.to_vec());
+    if let Some(burst) = burst {
+        burst.aim(slots, packets, guide);
+    }
     let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: true };
-    let plan = Plan { doors: vec![door], slots: slots.to_vec(), traffic, max_sources: 1000 };
+    let plan = Plan { doors: vec![door], slots: slots.clone(), traffic, max_sources: 1000 };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
     tracker.adopt(plan);
-    let mut reference = Reference::new(slots.to_vec(), TIMEOUT);
+    let mut reference = Reference::new(slots.clone(), TIMEOUT);
     let mut sent: Vec<Hit> = Vec::new();
     let mut now = Moment::after_start(Duration::from_secs(100));
-    let mut opened = false;
+    let mut outcome = Outcome::default();
     for (index, packet) in packets.iter().enumerate() {
         now = now + Duration::from_secs(packet.pause);
         let before = packet.repeat.and_then(|back| sent.len().checked_sub(back + 1));
@@ -128,15 +205,19 @@ fn agree(slots: &[Slot], packets: &[Packet], guide: &[usize]) -> Result<bool, Te
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         tracker.hit(&this, now, &mut ours);
         reference.hit(&this, now, &mut theirs);
-        opened |= ours.iter().any(|report| matches!(report, Report::Completed { .. }));
+        outcome.note(&ours);
         prop_assert_eq!(sorted(ours), sorted(theirs), "at packet {}", index);
+        if let Some(burst) = burst.filter(|burst| burst.after == index) {
+            burst.send(now, &mut tracker, &mut reference)?;
+        }
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     tracker.expire(now + TIMEOUT, &mut ours);
     reference.expire(now + TIMEOUT, &mut theirs);
+    outcome.note(&ours);
     prop_assert_eq!(sorted(ours), sorted(theirs), "at the end");
     prop_assert_eq!(tracker.attempts(), 0);
-    Ok(opened)
+    Ok(outcome)
 }
 
 #[test]
@@ -148,13 +229,21 @@ fn the_tracker_does_what_the_rules_say() {
         TestRunner::new_with_rng(ProptestConfig { cases: CASES, ..ProptestConfig::default() }, rng);
     let openings = std::cell::Cell::new(0u32);
     let guide = proptest::collection::vec(0usize..4, 0..=24);
-    let result = runner.run(&(slots(), packets(), guide), |(slots, packets, guide)| {
-        let opened = agree(&slots, &packets, &guide)?;
-        openings.set(openings.get() + u32::from(opened));
+    let [certain, crowded] = [const { std::cell::Cell::new(0u32) }; 2];
+    let cases = (slots(), packets(), guide, burst());
+    let result = runner.run(&cases, |(slots, packets, guide, burst)| {
+        let outcome = agree(&slots, &packets, &guide, burst)?;
+        openings.set(openings.get() + u32::from(outcome.opened));
+        certain.set(certain.get() + u32::from(outcome.exposed == Some(false)));
+        crowded.set(crowded.get() + u32::from(outcome.exposed == Some(true)));
         Ok(())
     });
     if let Err(error) = result {
         panic!("{error}\n");
     }
+    let (certain, crowded) = (certain.get(), crowded.get());
+    println!("{} cases opened, {certain} showed a line, {crowded} among many strays", openings.get());
+    assert!(certain > CASES / 200, "only {certain} of {CASES} cases showed a line");
+    assert!(crowded > CASES / 10_000, "only {crowded} of {CASES} cases showed a line among many strays");
     assert!(openings.get() > CASES / 10, "only {} of {CASES} cases opened anything", openings.get());
 }

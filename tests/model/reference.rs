@@ -1,5 +1,6 @@
 //! The rules of matching as the manual tells them, with no thought for speed or space.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ struct Attempt {
     parallel: Vec<Identity>,
     parallel_to_last: usize,
     guarded: bool,
+    /// How many of the sequence's steps have been seen in order, whatever came of the attempt.
+    shown: usize,
+    /// How many strays the source had sent when it began.
+    strays_before: usize,
 }
 
 impl Attempt {
@@ -48,12 +53,24 @@ pub(crate) struct Reference {
     timeout: Duration,
     attempts: Vec<Attempt>,
     strays: Vec<(IpAddr, Step, Moment)>,
+    stray_packets: HashMap<IpAddr, usize>,
     changes: usize,
 }
 
 impl Reference {
     pub(crate) fn new(slots: Vec<Slot>, timeout: Duration) -> Reference {
-        Reference { slots, timeout, attempts: Vec::new(), strays: Vec::new(), changes: 0 }
+        let (attempts, strays) = (Vec::new(), Vec::new());
+        Reference { slots, timeout, attempts, strays, stray_packets: HashMap::new(), changes: 0 }
+    }
+
+    /// Takes that many more strays that are like the last one.
+    pub(crate) fn more_strays(&mut self, source: IpAddr, packets: usize) {
+        *self.stray_packets.entry(source).or_default() += packets;
+    }
+
+    /// Whether so many strays have come since the attempt began that a scan may have shown anything.
+    fn crowded(&self, source: IpAddr, strays_before: usize) -> bool {
+        self.stray_packets.get(&source).copied().unwrap_or(0) - strays_before > 10_000
     }
 
     pub(crate) fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
@@ -63,15 +80,18 @@ impl Reference {
             let Some(index) = due.min_by_key(|&i| (self.attempts[i].since, self.attempts[i].changed)) else {
                 return;
             };
-            let Attempt { source, slot, stage, guarded, .. } = self.attempts.remove(index);
+            let Attempt { source, slot, stage, guarded, shown, strays_before, .. } =
+                self.attempts.remove(index);
             let Some(armed) = self.slots.iter().find(|s| s.id == slot) else { continue };
             let length = armed.sequence.steps().len();
-            let exposed = armed.once && length >= 5 && stage + 1 == length;
+            let crowded = self.crowded(source, strays_before);
+            let made = if crowded { stage } else { shown };
+            let exposed = armed.once && length >= 5 && made + 1 == length;
             if stage > 0 && !guarded {
                 reports.push(Report::TimedOut { slot, source, stage: u8::try_from(stage).unwrap() });
             }
             if exposed {
-                reports.push(Report::Exposed { slot, source, whole: false });
+                reports.push(Report::Exposed { slot, source, whole: false, crowded });
                 self.slots.retain(|s| s.id != slot);
             }
         }
@@ -100,13 +120,17 @@ impl Reference {
                     parallel: Vec::new(),
                     parallel_to_last: 0,
                     guarded: false,
+                    shown: 0,
+                    strays_before: self.stray_packets.get(&source).copied().unwrap_or(0),
                 });
             }
             let index = self.attempts.iter().position(|a| a.source == source && a.slot == slot.id).unwrap();
             took |= self.judge(index, &slot, hit, now, reports);
+            self.expose(index, &slot, reports);
         }
         if !took {
             self.strays.push((source, hit.step(), now));
+            self.more_strays(source, 1);
             for slot in self.slots.clone() {
                 self.guard(&slot, source, now, reports);
             }
@@ -134,6 +158,9 @@ impl Reference {
         // 1. a repeat
         if attempt.counted.contains(&identity(hit)) || attempt.parallel.contains(&identity(hit)) {
             return beyond;
+        }
+        if steps.get(attempt.shown) == Some(&hit.step()) {
+            attempt.shown += 1;
         }
         let next = if attempt.stage > 0 && steps[attempt.stage] == hit.step() {
             // 2. the expected port
@@ -175,18 +202,32 @@ impl Reference {
         if next == steps.len() {
             let attempt = &mut self.attempts[index];
             (attempt.stage, attempt.guarded) = (0, false);
+            let strays_before = attempt.strays_before;
             attempt.count_from(now, changed);
             if !guarded {
                 reports.push(Report::Completed { slot: slot.id, source });
                 self.strays.retain(|(who, step, _)| *who != source || !steps.contains(step));
             } else if slot.once && steps.len() >= 5 {
-                reports.push(Report::Exposed { slot: slot.id, source, whole: true });
+                let crowded = self.crowded(source, strays_before);
+                reports.push(Report::Exposed { slot: slot.id, source, whole: true, crowded });
             }
             if slot.once && (!guarded || steps.len() >= 5) {
                 self.slots.retain(|s| s.id != slot.id);
             }
         }
         next > 1
+    }
+
+    /// A line of which every step was seen in order, though its attempt has not completed it.
+    fn expose(&mut self, index: usize, slot: &Slot, reports: &mut Vec<Report>) {
+        let Attempt { source, shown, strays_before, .. } = self.attempts[index];
+        let is_armed = self.slots.iter().any(|s| s.id == slot.id);
+        let length = slot.sequence.steps().len();
+        let exposable = slot.once && length >= 5;
+        if is_armed && exposable && shown == length && !self.crowded(source, strays_before) {
+            reports.push(Report::Exposed { slot: slot.id, source, whole: true, crowded: false });
+            self.slots.retain(|s| s.id != slot.id);
+        }
     }
 
     fn guard(&mut self, slot: &Slot, source: IpAddr, now: Moment, reports: &mut Vec<Report>) {

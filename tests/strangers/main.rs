@@ -14,10 +14,12 @@ use seqgen::sequence::Sequence;
 
 const TIMEOUT: Duration = Duration::from_secs(25);
 
-/// A tracker, and time that goes on by a tenth of a millisecond with each packet.
+/// A tracker, and time that goes on with each packet.
 struct World {
     tracker: Tracker,
     now: Moment,
+    /// Before each packet.
+    pause: Duration,
     packets: u32,
     reports: Vec<Report>,
 }
@@ -40,13 +42,14 @@ fn world(rules: &[FlagRule], sequences: &[&str], max_sources: usize) -> World {
     let traffic = Traffic { tcp: rules.to_vec(), udp: true };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
     tracker.adopt(Plan { doors, slots, traffic, max_sources });
-    World { tracker, now: Moment::after_start(Duration::ZERO), packets: 0, reports: Vec::new() }
+    let pause = Duration::from_micros(100);
+    World { tracker, now: Moment::after_start(Duration::ZERO), pause, packets: 0, reports: Vec::new() }
 }
 
 impl World {
     fn send(&mut self, source: IpAddr, port: u16, flags: Option<u8>) {
         self.packets = self.packets.wrapping_add(1);
-        self.now = self.now + Duration::from_micros(100);
+        self.now = self.now + self.pause;
         let segment = match flags {
             Some(bits) => Segment::Tcp { flags: TcpFlags::from_bits(bits), number: self.packets },
             None => Segment::Udp,
@@ -230,29 +233,114 @@ fn a_table_full_of_second_hits_takes_a_newcomer_in() {
     assert!(world.opens(stranger(true, 1), &[7000, 8000, 9000]));
 }
 
-/// How long one source's full scan takes against this many lines of pads.
-fn scan_of_pads(lines: u64) -> Duration {
+/// Lines of pads with five random hits.
+fn lines(count: u64) -> Vec<Slot> {
     let mut state = 1u64;
     let mut draw = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1 + (state >> 33) % 65_535
     };
-    let mut slots = Vec::new();
-    for id in 0..lines {
+    let line = |id| {
         let text = [(); 5].map(|()| draw().to_string()).join(",");
         let sequence = Sequence::parse(&text).unwrap();
         let limit = Limit::auto(&sequence);
-        slots.push(Slot { id: SlotId(id), door: 0, sequence, once: true, limit });
-    }
+        Slot { id: SlotId(id), door: 0, sequence, once: true, limit }
+    };
+    (0..count).map(line).collect()
+}
+
+/// A world with these lines at one door.
+fn world_of(slots: Vec<Slot>) -> World {
     let mut world = world(&[FlagRule::SYN], &[], 65_536);
     let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
     world.tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: 65_536 });
+    world
+}
+
+/// When in a scan each port comes.
+fn places(scan: &[u16]) -> Vec<usize> {
+    let mut places = vec![0; 65_536];
+    scan.iter().enumerate().for_each(|(place, port)| places[usize::from(*port)] = place);
+    places
+}
+
+/// Whether one source that makes these scans makes all hits of a line in the order of the rules, or all but the last.
+fn burnt_in_strict_order(line: &Slot, scans: &[Vec<usize>]) -> bool {
+    let steps: Vec<u16> = line.sequence.steps().iter().map(|step| step.port.get()).collect();
+    let hits = scans.iter().flat_map(|places| {
+        let mut hits = steps.clone();
+        hits.sort_unstable_by_key(|port| places[usize::from(*port)]);
+        hits.dedup();
+        hits
+    });
+    let mut stage = 0;
+    for port in hits {
+        stage = match () {
+            () if steps[stage] == port => stage + 1,
+            () if stage > 0 && steps[stage - 1] == port => stage,
+            () => usize::from(steps[0] == port),
+        };
+        if stage == steps.len() {
+            return true;
+        }
+    }
+    stage + 1 == steps.len()
+}
+
+/// Two full scans within `seq_timeout` show most lines, if all that counts is that the hits came in order.
+#[test]
+fn twenty_fast_full_scans_burn_only_lines_that_they_hit_in_strict_order() {
+    let slots = lines(2000);
+    let scans: Vec<Vec<u16>> = (100..120).map(shuffled).collect();
+    let order: Vec<Vec<usize>> = scans.iter().map(|scan| places(scan)).collect();
+    let expected: Vec<u64> =
+        slots.iter().filter(|line| burnt_in_strict_order(line, &order)).map(|line| line.id.0).collect();
+    let in_window = |slot: SlotId| slot.0 < 2000;
+    // The same lines once more, beyond the window: what may be chance is armed again there.
+    let ahead = slots.iter().map(|slot| Slot { id: SlotId(slot.id.0 + 2000), ..slot.clone() });
+    let ahead: Vec<Slot> = ahead.collect();
+    let mut world = world_of(slots.iter().chain(&ahead).cloned().collect());
+    // Three and a third seconds for each scan.
+    world.pause = Duration::from_micros(51);
+    let (mut burnt, mut burnt_ahead, mut chances) = (Vec::new(), 0, 0);
+    let mut note = |tracker: &mut Tracker, reports: &[Report]| {
+        for report in reports {
+            let Report::Exposed { slot, whole, crowded, .. } = *report else { continue };
+            if in_window(slot) {
+                burnt.push(slot.0);
+            } else if whole && !crowded {
+                burnt_ahead += 1;
+            } else {
+                chances += 1;
+                tracker.arm(ahead[usize::try_from(slot.0 - 2000).unwrap()].clone());
+            }
+        }
+    };
+    for port in scans.iter().flatten() {
+        world.send(stranger(false, 1), *port, Some(0x02));
+        assert!(!world.opened());
+        note(&mut world.tracker, &world.reports);
+    }
+    world.reports.clear();
+    world.tracker.expire(world.now + TIMEOUT, &mut world.reports);
+    note(&mut world.tracker, &world.reports);
+    burnt.sort_unstable();
+    println!("of 2000: {} burnt, {burnt_ahead} ahead; {chances} armed again", burnt.len());
+    assert_eq!(burnt, expected);
+    // Each scan completes one line in 120, and those that go on from one scan to the next some more.
+    assert!((100..=1000).contains(&burnt.len()), "{}", burnt.len());
+    assert_eq!(burnt_ahead, 0);
+}
+
+/// How long one source's full scan takes against this many lines of pads.
+fn scan_of_pads(count: u64) -> Duration {
+    let mut world = world_of(lines(count));
     let start = Instant::now();
     for port in shuffled(1) {
         world.send(stranger(false, 1), port, Some(0x02));
     }
-    assert!(lines < 1000 || world.tracker.attempts() > 1000);
+    assert!(count < 1000 || world.tracker.attempts() > 1000);
     start.elapsed()
 }
 

@@ -199,7 +199,9 @@ impl<O: Outside> Executor<O> {
             return;
         };
         match report {
-            Report::Exposed { whole, .. } => self.exposed(slot, source, whole, now),
+            Report::Exposed { whole, crowded, .. } => {
+                self.exposed(slot, source, whole && !crowded, now);
+            }
             Report::Completed { .. } if pad.is_none() => self.open(index, source, None, now),
             Report::Completed { .. } => {
                 let purpose = self.purpose(slot, source, now);
@@ -211,11 +213,11 @@ impl<O: Outside> Executor<O> {
 
     /// Uses up a line that was shown without opening.
     ///
-    /// One from beyond the window that lacks a hit stays: a scan gets that far with four in a hundred, and whoever
-    /// would use it has to guess that hit, and the whole line next to it.
-    fn exposed(&mut self, slot: SlotId, source: IpAddr, whole: bool, now: Moment) {
+    /// One from beyond the window stays, unless it certainly was shown: a scan completes one in a hundred and gets as far
+    /// as the last hit with four, and whoever would use such a line needs the whole one next to it.
+    fn exposed(&mut self, slot: SlotId, source: IpAddr, certainly: bool, now: Moment) {
         let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
-        let stays = self.pad_of(slot).filter(|pad| !whole && pad.is_ahead(slot));
+        let stays = self.pad_of(slot).filter(|pad| !certainly && pad.is_ahead(slot));
         match stays.and_then(|pad| pad.armed().find(|(id, _)| *id == slot)) {
             Some((_, sequence)) => {
                 let sequence = sequence.clone();

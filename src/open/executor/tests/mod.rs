@@ -133,14 +133,17 @@ fn a_used_line_opens_nothing_again() {
 
 #[test]
 fn a_line_that_was_shown_is_struck_alone_and_opens_nothing() {
-    let mut lab = Lab::new(ONE_TIME);
-    let report = Report::Exposed { slot: SlotId(2), source: ALICE.parse().unwrap(), whole: false };
-    lab.executor.report(report, lab.now);
-    assert_eq!(fs::read_to_string(lab.path()).unwrap(), " 1,2\n#3,4\n 5,6\n");
-    lab.complete(2);
-    assert!(lab.commands().is_empty());
-    lab.complete(1);
-    assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+    // In the window it is struck, whatever it may have been.
+    for (whole, crowded) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut lab = Lab::new(ONE_TIME);
+        let source = ALICE.parse().unwrap();
+        lab.executor.report(Report::Exposed { slot: SlotId(2), source, whole, crowded }, lab.now);
+        assert_eq!(fs::read_to_string(lab.path()).unwrap(), " 1,2\n#3,4\n 5,6\n");
+        lab.complete(2);
+        assert!(lab.commands().is_empty());
+        lab.complete(1);
+        assert_eq!(lab.commands(), ["open 192.0.2.2"]);
+    }
 }
 
 #[test]

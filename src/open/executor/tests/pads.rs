@@ -104,16 +104,17 @@ fn two_from_beyond_the_window_open_nothing_unless_in_a_row_from_one_source_in_ti
 }
 
 #[test]
-fn a_line_from_beyond_the_window_is_struck_when_all_of_it_was_shown() {
-    for whole in [false, true] {
+fn a_line_from_beyond_the_window_is_struck_when_all_of_it_was_certainly_shown() {
+    for (whole, crowded) in [(false, false), (false, true), (true, true), (true, false)] {
+        let struck = whole && !crowded;
         let mut lab = Lab::with_six(AHEAD);
         lab.orders();
         let slot = lab.slot_of("5,6");
-        lab.executor
-            .report(Report::Exposed { slot: SlotId(slot), source: ALICE.parse().unwrap(), whole }, lab.now);
+        let source = ALICE.parse().unwrap();
+        lab.executor.report(Report::Exposed { slot: SlotId(slot), source, whole, crowded }, lab.now);
         let text = fs::read_to_string(lab.path()).unwrap();
-        assert_eq!(text.contains("#5,6"), whole, "{text}");
-        assert_eq!(lab.orders_armed(), if whole { vec![] } else { vec!["5,6"] });
+        assert_eq!(text.contains("#5,6"), struck, "{text}");
+        assert_eq!(lab.orders_armed(), if struck { vec![] } else { vec!["5,6"] });
     }
 }
 
