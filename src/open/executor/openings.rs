@@ -12,7 +12,7 @@ use crate::message::Order;
 use crate::moment::Moment;
 use crate::open::job::{CommandEnd, Ended, Job};
 use crate::open::lease::{Effect, Opening};
-use crate::state::{Lease, LeaseKey, Left};
+use crate::state::{Lease, LeaseKey, LeaseStore, Left};
 
 impl<O: Outside> Executor<O> {
     /// Sees to the doors that an earlier run has left open.
@@ -56,6 +56,14 @@ impl<O: Outside> Executor<O> {
         self.open_no_more();
         let effects = self.leases.close_all(now);
         self.carry_out(effects, now);
+    }
+
+    /// Leaves the doors that [`Executor::close_all`] has not closed until now to the next start, which does so at once
+    /// and not when their time would have been up.
+    pub fn leave_due(&mut self) {
+        for lease in self.leases.owed() {
+            record_due(&mut self.lease_store, lease);
+        }
     }
 
     /// Opens no more doors, and leaves those that are open to the next start.
@@ -157,6 +165,11 @@ impl<O: Outside> Executor<O> {
                         warn!("a closed door cannot be taken out of the state directory: {error}");
                     }
                 }
+                Effect::LeftOpen(lease) => {
+                    let LeaseKey { door, source } = &lease.key;
+                    error!("{source}: {door}: the stop command has failed; the next start tries again");
+                    record_due(&mut self.lease_store, &lease);
+                }
                 Effect::Run(job) => self.run(job),
                 other => self.log_effect(&other),
             }
@@ -175,13 +188,14 @@ impl<O: Outside> Executor<O> {
                 "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
                  nothing will close it"
             ),
-            Effect::LeftOpen(LeaseKey { door, source }) => {
-                error!("{source}: {door}: the stop command has failed; the next start tries again");
-            }
             Effect::Refused(LeaseKey { door, source }) => {
                 warn!("{source}: {door}: too many openings wait for a command that is still running");
             }
-            Effect::Open(..) | Effect::Extend(..) | Effect::Forget(_) | Effect::Run(_) => {}
+            Effect::Open(..)
+            | Effect::Extend(..)
+            | Effect::Forget(_)
+            | Effect::LeftOpen(_)
+            | Effect::Run(_) => {}
         }
     }
 
@@ -192,5 +206,13 @@ impl<O: Outside> Executor<O> {
         };
         info!("{}: {verb}: {}", job.key.door, job.command);
         self.outside.run(job);
+    }
+}
+
+/// Records a lease with the deadline that it has now, which has passed.
+fn record_due(store: &mut LeaseStore, lease: &Lease) {
+    if let Err(error) = store.put(lease) {
+        let LeaseKey { door, source } = &lease.key;
+        warn!("{source}: {door}: the next start closes it only when its time is up: {error}");
     }
 }
