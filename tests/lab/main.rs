@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
+mod calls;
 mod copies;
 mod daemon;
 mod doors;
@@ -14,6 +15,7 @@ mod firewall;
 mod frames;
 mod hits;
 mod host;
+mod journal;
 mod net;
 mod once;
 mod pads;
@@ -21,6 +23,7 @@ mod programs;
 mod shuffle;
 mod tail;
 mod timing;
+mod tracer;
 mod volley;
 mod wait;
 mod wire;
@@ -32,9 +35,12 @@ mod commands;
 mod crash;
 mod differential;
 mod durable;
+mod faults;
 mod flags;
 mod floods;
 mod interop;
+mod killed;
+mod leases;
 mod life;
 mod links;
 mod locks;
