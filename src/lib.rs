@@ -24,6 +24,10 @@ pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(feature = "daemon")]
+mod quota;
+#[cfg(feature = "daemon")]
+mod spawning;
+#[cfg(feature = "daemon")]
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;

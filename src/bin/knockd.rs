@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use knockd::daemon::{Args, run};
+use knockd::logging::for_terminal;
 
 fn main() -> ExitCode {
     let Err(failure) = run(&Args::parse()) else { return ExitCode::SUCCESS };
@@ -13,6 +14,6 @@ fn main() -> ExitCode {
     if let Some(report) = failure.report() {
         let _ = write!(err, "{}", report.render(err.is_terminal()));
     }
-    let _ = writeln!(err, "knockd: {failure}");
+    let _ = writeln!(err, "knockd: {}", for_terminal(&failure.to_string()));
     ExitCode::from(failure.exit_code())
 }

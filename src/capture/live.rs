@@ -1,24 +1,29 @@
 //! One interface, opened for capture.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::{SockaddrStorage, getsockname};
 use pcap::{Active, Capture};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::filter;
+use super::host::Host;
 use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
+use crate::spawning;
 
-/// The size of the capture ring in bytes, which counts as memory.
+/// The size of all capture rings together in bytes, which count as memory.
 ///
 /// In immediate mode every packet has a small place of its own in it, thousands in all.  Otherwise libpcap makes
 /// blocks of 256 KiB that each close after the gathering time, so that four lone packets would fill this ring while
 /// the daemon waits for its turn on a busy machine, and the rest of a knock would be lost.
-const RING: i32 = 1 << 20;
+const RINGS: usize = 1 << 20;
+
+/// The smallest ring, however many interfaces there are; it holds some hundreds of packets.
+const SMALLEST_RING: usize = 256 << 10;
 
 /// The most packets that are handled before the loop looks at anything else.
 const BATCH: usize = 64;
@@ -31,6 +36,23 @@ pub struct Feed {
     families: Families,
     filter: Option<String>,
     name: String,
+    bound: Bound,
+    alarms: Alarms,
+}
+
+/// How often in a row the kernel has reported an error of a handle without a packet in between.
+#[derive(Default)]
+struct Alarms(u8);
+
+impl Alarms {
+    /// The most reports before the handle is given up; an interface that goes down makes one.
+    const MOST: u8 = 16;
+
+    /// Notes whether there is a report; `false` when they do not end.
+    fn pass(&mut self, alarm: bool) -> bool {
+        self.0 = if alarm { self.0.saturating_add(1) } else { 0 };
+        self.0 < Self::MOST
+    }
 }
 
 /// How much one look at a feed has brought.
@@ -47,20 +69,6 @@ pub(super) enum Arrived {
 /// Why an interface cannot be captured from.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no interface of this name.
-    #[error("there is no interface {name}; this host has {}", .known.join(", "))]
-    NoSuchInterface {
-        /// The name that was asked for.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// It is there, but down.
-    #[error("interface {name} is down; `ip link set {name} up` brings it up")]
-    Down {
-        /// Its name.
-        name: String,
-    },
     /// The daemon may not capture.
     #[error(
         "capturing on {name} needs the capability CAP_NET_RAW; start knockd as root, or give it with \
@@ -88,27 +96,85 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether waiting does not help.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            OpenError::Privilege { .. } | OpenError::LinkType { .. } => true,
+            OpenError::Capture { .. } => false,
+        }
+    }
+}
+
+/// Which interface a capture handle is bound to.
+///
+/// libpcap does not report when that one is deleted, and another one may have its name and even its number by then.
+#[derive(Clone)]
+pub(super) struct Bound(Arc<OwnedFd>);
+
+impl Bound {
+    /// The kernel's number of the interface, 0 for all of them; nothing once it is gone.
+    pub(super) fn index(&self) -> Option<u32> {
+        // Not as a `LinkAddr`: the kernel's answer is shorter than that by the bytes that an Ethernet address leaves over.
+        let address: SockaddrStorage = getsockname(self.0.as_raw_fd()).ok()?;
+        // Of a handle without its interface, the number is -1.
+        u32::try_from(address.as_link_addr()?.ifindex()).ok().filter(|index| *index != u32::MAX)
+    }
+}
+
+/// Opens those of these interfaces, some of `among` so many, that are there and up; nothing is said of one that fails in a
+/// way that may pass.
+pub fn open_present(names: &[String], among: usize, families: Families) -> Result<Vec<Feed>, OpenError> {
+    let Some(first) = names.first() else { return Ok(Vec::new()) };
+    // Asked for once more, so that a daemon without privilege is told even where no interface is there yet.
+    let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
+    if matches!(socket, Err(Errno::PERM | Errno::ACCESS)) {
+        return Err(OpenError::Privilege { name: first.clone() });
+    }
+    let Ok(host) = Host::look() else { return Ok(Vec::new()) };
+    let mut feeds = Vec::new();
+    for name in names {
+        if host.find(name).is_some_and(|present| present.up) {
+            match Feed::open(name, families, among, &host) {
+                Ok(feed) => feeds.push(feed),
+                Err(error) if error.is_lasting() => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(feeds)
+}
+
 impl Feed {
-    /// Opens the interface; it sees nothing until [`Control::Order`](super::Control::Order) says what there is to see.
-    pub fn open(name: &str, families: Families) -> Result<Feed, OpenError> {
-        let snap_length = i32::try_from(SNAP_LENGTH).unwrap_or(i32::MAX);
-        let opened = Capture::from_device(name).and_then(|inactive| {
-            let inactive =
-                inactive.snaplen(snap_length).immediate_mode(true).buffer_size(RING).promisc(false);
-            inactive.open()?.setnonblock()
-        });
-        let capture = opened.map_err(|error| explain(name, error))?;
+    /// Opens the interface, one of `among` so many; it sees nothing until [`Feed::watch`] says what there is to see.
+    pub(super) fn open(name: &str, families: Families, among: usize, host: &Host) -> Result<Feed, OpenError> {
+        let size = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
         let fail = |error| OpenError::Capture { name: name.to_owned(), error };
+        let alone = spawning::alone();
+        let opened = Capture::from_device(name).and_then(|inactive| {
+            let inactive = inactive.snaplen(size(SNAP_LENGTH)).buffer_size(size(ring(among)));
+            inactive.immediate_mode(true).promisc(false).open()?.setnonblock()
+        });
+        let capture = opened.map_err(fail)?;
         // libpcap opens its socket without close-on-exec; no command is to inherit a view of the wire.
-        fcntl_setfd(&capture, FdFlags::CLOEXEC)
-            .map_err(|errno| fail(pcap::Error::IoError(std::io::Error::from(errno).kind())))?;
+        fcntl_setfd(&capture, FdFlags::CLOEXEC).map_err(|errno| fail(failed_call(errno)))?;
+        drop(alone);
+        let bound = fcntl_dupfd_cloexec(&capture, 0).map_err(|errno| fail(failed_call(errno)))?;
         let link_type = capture.get_datalink();
         let Some(link) = LinkLayer::from_pcap(link_type.0) else {
             let link = link_type.get_name().unwrap_or_else(|_| link_type.0.to_string());
             return Err(OpenError::LinkType { name: name.to_owned(), link });
         };
-        let by_loopback = is_loopback(name);
-        let mut feed = Feed { capture, link, by_loopback, families, filter: None, name: name.to_owned() };
+        let mut feed = Feed {
+            capture,
+            link,
+            by_loopback: host.is_loopback(name),
+            families,
+            filter: None,
+            name: name.to_owned(),
+            bound: Bound(Arc::new(bound)),
+            alarms: Alarms::default(),
+        };
         feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
     }
@@ -132,6 +198,9 @@ impl Feed {
                 take(&hit, time_of_day(packet.header.ts.tv_sec, packet.header.ts.tv_usec));
             }
         })?;
+        if handled > 0 {
+            self.alarms = Alarms::default();
+        }
         Ok(match handled {
             0 => Arrived::Nothing,
             BATCH => Arrived::FullBatch,
@@ -139,9 +208,20 @@ impl Feed {
         })
     }
 
+    /// Notes whether the kernel reports an error of the handle; `false` when that does not end, so that waiting for
+    /// packets would return at once for ever.
+    pub(super) fn survives(&mut self, alarm: bool) -> bool {
+        self.alarms.pass(alarm)
+    }
+
     /// The interface's name.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which interface it is bound to.
+    pub(super) fn bound(&self) -> Bound {
+        self.bound.clone()
     }
 }
 
@@ -157,34 +237,31 @@ fn time_of_day(seconds: impl TryInto<u64>, microseconds: impl TryInto<u64>) -> S
     SystemTime::UNIX_EPOCH + seconds + Duration::from_micros(microseconds.try_into().unwrap_or(0))
 }
 
-fn explain(name: &str, error: pcap::Error) -> OpenError {
-    let name = name.to_owned();
-    let interfaces = interfaces();
-    let flags = interfaces.iter().find(|(known, _)| *known == name).map(|(_, flags)| *flags);
-    let may_capture = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW));
-    match flags {
-        None if name != "any" && !interfaces.is_empty() => {
-            let known = interfaces.into_iter().map(|(name, _)| name).collect();
-            OpenError::NoSuchInterface { name, known }
-        }
-        _ if !may_capture => OpenError::Privilege { name },
-        Some(flags) if !flags.contains(InterfaceFlags::IFF_UP) => OpenError::Down { name },
-        _ => OpenError::Capture { name, error },
-    }
+/// The size of the ring of one of so many interfaces, in bytes.
+fn ring(among: usize) -> usize {
+    (RINGS / among.max(1)).max(SMALLEST_RING)
 }
 
-fn is_loopback(name: &str) -> bool {
-    interfaces().iter().any(|(known, flags)| known == name && flags.contains(InterfaceFlags::IFF_LOOPBACK))
+fn failed_call(errno: Errno) -> pcap::Error {
+    pcap::Error::IoError(std::io::Error::from(errno).kind())
 }
 
-/// Every interface with its flags, each once.
-fn interfaces() -> Vec<(String, InterfaceFlags)> {
-    let Ok(addresses) = getifaddrs() else { return Vec::new() };
-    let mut interfaces: Vec<(String, InterfaceFlags)> = Vec::new();
-    for address in addresses {
-        if !interfaces.iter().any(|(name, _)| *name == address.interface_name) {
-            interfaces.push((address.interface_name, address.flags));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reports_without_end_give_a_handle_up() {
+        let mut alarms = Alarms::default();
+        for _ in 0..100 {
+            assert!(alarms.pass(true) && alarms.pass(false));
         }
+        let passed = (0..100).take_while(|_| alarms.pass(true)).count();
+        assert_eq!(passed, usize::from(Alarms::MOST) - 1);
     }
-    interfaces
+
+    #[test]
+    fn rings_share_a_megabyte_but_none_is_tiny() {
+        assert_eq!([1, 2, 4, 5, 64].map(ring), [1 << 20, 1 << 19, 1 << 18, 1 << 18, 1 << 18]);
+    }
 }

@@ -1,11 +1,14 @@
 //! Taking frames off the wire: interfaces, the kernel filter, and the loop that feeds the tracker.
 
-mod addresses;
 mod filter;
+mod host;
+mod interfaces;
+mod keeper;
 mod live;
-mod quota;
+mod post;
 mod watch;
 
-pub use addresses::local_addresses;
-pub use live::{Feed, OpenError};
-pub use watch::{Control, OrderSender, Watch};
+pub use keeper::{CaptureSide, Keeper, Wish, WishSender};
+pub use live::{Feed, OpenError, open_present};
+pub use post::Post;
+pub use watch::{Control, FeedNumber, Loss, OrderSender, Watch};

@@ -1,22 +1,20 @@
 //! The capture loop: waits for packets, orders and deadlines, and feeds the tracker.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use log::error;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use log::info;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::live::{Arrived, Feed};
-use super::quota::Quota;
+use super::post::{Inbox, Post, post};
 use crate::clock::Clock;
 use crate::message::{Order, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
+use crate::quota::Quota;
 use crate::track::{Here, Tracker};
 
 /// How long packets gather once one has come.
@@ -28,59 +26,76 @@ const GATHER: Duration = Duration::from_millis(1);
 /// The longest that a packet may have waited to be seen.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// How long nothing is done when waiting is impossible.
+const BREATHER: Duration = Duration::from_millis(100);
+
 /// What a [`Watch`] can be told.
 pub enum Control {
     /// What to match.
     Order(Order),
     /// Which addresses the host has now.
     Here(Here),
-    /// To capture from these interfaces in place of those before.
-    Listen(Vec<Feed>),
+    /// To capture from this interface, too.
+    Listen {
+        /// The interface.
+        feed: Feed,
+        /// Its number in [`Control::Close`] and [`Loss`].
+        number: FeedNumber,
+        /// Whether the log is told.
+        say: bool,
+    },
+    /// To hand this feed back.
+    Close(FeedNumber),
+}
+
+/// A number for one opened interface, never used twice.
+pub type FeedNumber = u64;
+
+/// A feed that is captured from no more; whoever gets it may take the time to close it.
+pub struct Loss {
+    /// Which one.
+    pub(super) number: FeedNumber,
+    /// Its interface.
+    pub(super) feed: Feed,
+    /// What went wrong; nothing when it was asked for.
+    pub(super) error: Option<String>,
 }
 
 /// Gives orders to a [`Watch`], and wakes it to read them.
-#[derive(Clone)]
-pub struct OrderSender {
-    orders: Sender<Control>,
-    bell: Arc<OwnedFd>,
-}
-
-impl OrderSender {
-    /// Sends one order; to a watch that has ended it means nothing.
-    pub fn send(&self, control: Control) {
-        if self.orders.send(control).is_ok() {
-            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
-        }
-    }
-}
+pub type OrderSender = Post<Control>;
 
 /// The capture side: feeds and tracker, which know no pads, files or commands.
 pub struct Watch {
-    feeds: Vec<Feed>,
+    feeds: Vec<(FeedNumber, Feed)>,
+    traffic: Traffic,
     tracker: Tracker,
     clock: Clock,
     /// When the latest hit arrived.
     latest: Moment,
     quota: Quota,
-    orders: Receiver<Control>,
-    bell: Arc<OwnedFd>,
+    orders: Inbox<Control>,
+    /// Takes the feeds that are captured from no more.
+    losses: Box<dyn Fn(Loss) + Send>,
 }
 
 impl Watch {
-    /// A watch over these feeds, and the sender of its orders.
-    pub fn new(feeds: Vec<Feed>, tracker: Tracker, clock: Clock) -> io::Result<(Watch, OrderSender)> {
-        let (sender, orders) = mpsc::channel();
-        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let order_sender = OrderSender { orders: sender, bell: Arc::clone(&bell) };
+    /// A watch that listens nowhere yet, and the sender of its orders.
+    pub(super) fn new(
+        tracker: Tracker,
+        clock: Clock,
+        losses: impl Fn(Loss) + Send + 'static,
+    ) -> io::Result<(Watch, OrderSender)> {
+        let (sender, orders) = post()?;
         let latest = clock.now();
-        let quota = Quota::new(latest);
-        Ok((Watch { feeds, tracker, clock, latest, quota, orders, bell }, order_sender))
+        let (feeds, traffic, quota) = (Vec::new(), Traffic::default(), Quota::for_strangers(latest));
+        let losses = Box::new(losses);
+        Ok((Watch { feeds, traffic, tracker, clock, latest, quota, orders, losses }, sender))
     }
 
-    /// Watches until it is told to stop, or until no interface is left to watch.
+    /// Watches until it is told to stop.
     pub fn run(mut self, mut report: impl FnMut(Report)) {
         let mut reports = Vec::new();
-        while self.obey() && !self.feeds.is_empty() {
+        while self.obey() {
             let arrived = self.take_hits(&mut reports);
             if arrived != Arrived::FullBatch {
                 // Only now is it certain that no hit which was in time is still to be seen.
@@ -95,21 +110,15 @@ impl Watch {
             match arrived {
                 Arrived::FullBatch => {}
                 Arrived::Some => thread::sleep(GATHER),
-                Arrived::Nothing => {
-                    if let Err(error) = self.wait() {
-                        error!("waiting for packets failed: {error}");
-                        return;
-                    }
-                }
+                Arrived::Nothing => self.wait(),
             }
         }
     }
 
     /// Carries out the orders that have come; `false` when one of them is to stop.
     pub fn obey(&mut self) -> bool {
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&self.bell, &mut count);
-        while let Ok(control) = self.orders.try_recv() {
+        let controls: Vec<Control> = self.orders.take().collect();
+        for control in controls {
             match control {
                 Control::Order(Order::Adopt(plan)) => {
                     self.watch(&plan.traffic);
@@ -120,18 +129,42 @@ impl Watch {
                 Control::Order(Order::Watch(traffic)) => self.watch(&traffic),
                 Control::Order(Order::Stop) => return false,
                 Control::Here(here) => self.tracker.set_here(here),
-                Control::Listen(feeds) => self.feeds = feeds,
+                Control::Listen { feed, number, say } => self.listen(feed, number, say),
+                Control::Close(number) => self.lose(|known, _| (known == number).then_some(None)),
             }
         }
         true
     }
 
-    fn watch(&mut self, traffic: &Traffic) {
-        for feed in &mut self.feeds {
-            if let Err(error) = feed.watch(traffic) {
-                error!("{}: the capture filter cannot be changed: {error}", feed.name());
+    /// Captures from one more interface, and says so once it is true.
+    fn listen(&mut self, mut feed: Feed, number: FeedNumber, say: bool) {
+        match feed.watch(&self.traffic) {
+            Ok(()) => {
+                if say {
+                    info!("listening on {}", feed.name());
+                }
+                self.feeds.push((number, feed));
+            }
+            Err(error) => (self.losses)(Loss { number, feed, error: Some(error.to_string()) }),
+        }
+    }
+
+    /// Hands back the feeds for which this says so, with what went wrong.
+    fn lose(&mut self, mut is_lost: impl FnMut(FeedNumber, &mut Feed) -> Option<Option<String>>) {
+        let mut at = 0;
+        while let Some((number, feed)) = self.feeds.get_mut(at) {
+            if let Some(error) = is_lost(*number, feed) {
+                let (number, feed) = self.feeds.remove(at);
+                (self.losses)(Loss { number, feed, error });
+            } else {
+                at += 1;
             }
         }
+    }
+
+    fn watch(&mut self, traffic: &Traffic) {
+        self.traffic = traffic.clone();
+        self.lose(|_, feed| feed.watch(traffic).err().map(|error| Some(error.to_string())));
     }
 
     /// Judges one batch of packets of each feed; how much the busiest has brought.
@@ -145,32 +178,46 @@ impl Watch {
             *latest = arrival(at, &mut clocks, read_clocks).max(*latest);
             tracker.hit(hit, *latest, reports);
         };
-        self.feeds.retain_mut(|feed| match feed.hits(&mut take) {
-            Ok(arrived) => {
-                most = most.max(arrived);
-                true
+        let mut errors = Vec::new();
+        for (number, feed) in &mut self.feeds {
+            match feed.hits(&mut take) {
+                Ok(arrived) => most = most.max(arrived),
+                Err(error) => errors.push((*number, error.to_string())),
             }
-            Err(error) => {
-                error!("{}: capturing has failed: {error}", feed.name());
-                false
-            }
-        });
+        }
+        if !errors.is_empty() {
+            self.lose(|number, _| {
+                errors.iter().find(|(failed, _)| *failed == number).map(|(_, error)| Some(error.clone()))
+            });
+        }
         most
     }
 
     /// Sleeps until a packet, an order or a deadline comes.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) {
         let now = self.clock.now();
         let deadlines = [self.tracker.next_deadline(), self.quota.next_deadline()];
         let wait = deadlines.into_iter().flatten().min().map(|deadline| deadline.wait_from(now));
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut fds: Vec<PollFd<'_>> =
-            self.feeds.iter().map(|feed| PollFd::new(feed, PollFlags::IN)).collect();
-        let bell = self.bell.as_fd();
-        fds.push(PollFd::from_borrowed_fd(bell, PollFlags::IN));
+            self.feeds.iter().map(|(_, feed)| PollFd::new(feed, PollFlags::IN)).collect();
+        fds.push(PollFd::new(&self.orders, PollFlags::IN));
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) => {
+                let troubles = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+                let alarms: Vec<bool> = fds.iter().map(|fd| fd.revents().intersects(troubles)).collect();
+                let mut alarms = alarms.into_iter();
+                self.lose(|_, feed| {
+                    let survives = feed.survives(alarms.next().unwrap_or(false));
+                    (!survives).then(|| Some("its handle reports errors without end".to_owned()))
+                });
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => {
+                // Each feed is opened anew when it is its turn; if that does not help, it is at least not tried at once.
+                self.lose(|_, _| Some(Some(format!("waiting for packets failed: {error}"))));
+                thread::sleep(BREATHER);
+            }
         }
     }
 }

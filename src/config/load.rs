@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::{Config, Report, parse};
+use crate::logging::for_terminal;
 
 /// A larger file is no configuration; reading it would only take memory.
 const LARGEST: u64 = 16 << 20;
@@ -62,7 +63,7 @@ pub enum Unreadable {
 /// Only regular files are read, and never more than 16 MiB of one; a pipe that nobody writes to does not hold it up.
 /// The report of a good configuration holds the warnings.
 pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
-    let name = path.display().to_string();
+    let name = for_terminal(&path.display().to_string());
     let bytes = read(path).map_err(|reason| LoadError::Unreadable { path: name.clone(), reason })?;
     match parse(&name, &bytes) {
         (Some(config), report) => Ok((config, report)),

@@ -21,6 +21,7 @@ mod text;
 mod toml;
 mod values;
 
+pub(crate) use check::is_interface_name;
 pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};

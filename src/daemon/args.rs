@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
+use crate::config::is_interface_name;
+
 /// Opens doors for whoever knocks the right ports in the right order
 #[derive(Clone, Debug, Parser)]
 #[command(name = "knockd", version, disable_version_flag = true, disable_help_flag = true)]
@@ -14,7 +16,7 @@ pub struct Args {
     pub config: PathBuf,
 
     /// Listen on this interface, whatever the configuration says (default there: eth0)
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = interface_name)]
     pub interface: Option<String>,
 
     /// Become a daemon, as soon as it listens
@@ -68,4 +70,13 @@ pub struct Args {
     /// Print this help
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,
+}
+
+fn interface_name(text: &str) -> Result<String, String> {
+    if is_interface_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("no interface can have this name, which would have 1 to 15 characters, none of them a slash, a comma, a \
+         quote or a blank; `ip link` lists those there are"
+        .to_owned())
 }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::args::Args;
 use super::failure::Failure;
 use super::setup::Setup;
+use crate::logging::for_terminal;
 use crate::open::pad_words;
 
 /// Prints every problem of the configuration, and what its pads hold.
@@ -16,14 +17,14 @@ pub(super) fn check(args: &Args) -> Result<(), Failure> {
     let mut out = io::stdout();
     for door in &config.doors {
         for words in pad_words(door) {
-            let _ = writeln!(out, "{}: {words}", door.name.escape_debug());
+            let _ = writeln!(out, "{}", for_terminal(&format!("{}: {words}", door.name)));
         }
     }
     let plural = if config.doors.len() == 1 { "" } else { "s" };
     let _ = writeln!(
         out,
         "{}: good, {} door{plural} on {}",
-        args.config.display(),
+        for_terminal(&args.config.display().to_string()),
         config.doors.len(),
         setup.interfaces(&config).join(", ")
     );

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::names::Names;
 use super::pad_watch::PadWatch;
-use crate::capture::{Control, OrderSender, Watch};
+use crate::capture::{Control, Keeper, OrderSender, Watch};
 use crate::message::{Order, Report};
 use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
 
@@ -55,10 +57,14 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
 }
 
 /// Turns what happens to the pads into events; the daemon can do without, and looks from time to time anyway.
-pub(super) fn watch_pads(events: Sender<Event>) -> Option<PadWatch> {
+///
+/// No more than one event is on its way at once: `hinted` tells so until whoever takes it sets it to false.
+pub(super) fn watch_pads(events: Sender<Event>, hinted: Arc<AtomicBool>) -> Option<PadWatch> {
     let hint = move || {
-        // Fails only when the main thread has gone, and the process with it.
-        let _ = events.send(Event::Pads);
+        if !hinted.swap(true, Ordering::AcqRel) {
+            // Fails only when the main thread has gone, and the process with it.
+            let _ = events.send(Event::Pads);
+        }
     };
     PadWatch::start(hint).inspect_err(|error| warn!("changes of pads are noticed late: {error}")).ok()
 }
@@ -80,6 +86,16 @@ pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()>
             // Fails only when the main thread has gone, and the process with it.
             let _ = events.send(Event::Report(report));
         });
+    })?;
+    Ok(())
+}
+
+/// Runs what keeps the interfaces open in a thread of its own.
+pub(super) fn start_keeper(keeper: Keeper, events: Sender<Event>) -> io::Result<()> {
+    let end = SayAtEnd(events);
+    thread::Builder::new().name("interfaces".to_owned()).spawn(move || {
+        let _end = end;
+        keeper.run();
     })?;
     Ok(())
 }

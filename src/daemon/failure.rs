@@ -51,9 +51,9 @@ pub enum Failure {
         /// What is wrong with it.
         problem: String,
     },
-    /// Capturing has ended by itself.
+    /// Capturing has ended by itself, by a fault of this program.
     #[cfg(target_os = "linux")]
-    #[error("no interface is left to listen on")]
+    #[error("the capture has ended by itself, which is a fault of knockd")]
     CaptureEnded,
     /// The process that was to stay in the background has ended, and said why.
     #[cfg(target_os = "linux")]

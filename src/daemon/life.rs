@@ -1,6 +1,8 @@
 //! Start, events, reload, end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -9,18 +11,17 @@ use log::{error, info, warn};
 use super::args::Args;
 use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_commands, start_watch, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, start_keeper, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::names::Names;
 use super::pidfile::PidFile;
-use super::setup::{Setup, here, log_warnings};
-use crate::capture::{Control, OrderSender, Watch};
+use super::setup::{Setup, log_warnings};
+use crate::capture::{CaptureSide, Wish, WishSender, open_present};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::log_to;
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::state::{Left, State};
-use crate::track::Tracker;
 
 /// Tells this boot of the machine from others (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -42,24 +43,17 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
 
     let interfaces = setup.interfaces(&config);
-    let feeds = setup.open_feeds(&interfaces)?;
+    let feeds = open_present(&interfaces, interfaces.len(), setup.families())?;
     let _pidfile = setup.pidfile(&config).map(|path| PidFile::create(&path)).transpose()?;
-    let tracker = Tracker::new(here()?, setup.families());
-    let (mut watch, orders) =
-        Watch::new(feeds, tracker, clock).map_err(Failure::system("the capture cannot be set up"))?;
+    let CaptureSide { mut watch, mut keeper, orders, wishes } =
+        CaptureSide::new(setup.families(), clock).map_err(Failure::system("the capture cannot be set up"))?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
-    let pads = watch_pads(events.clone());
+    let hinted = Arc::new(AtomicBool::new(false));
+    let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
-    let threads = Threads {
-        orders: orders.clone(),
-        events: events.clone(),
-        commands: commands.clone(),
-        names,
-        pads,
-        mode,
-    };
+    let threads = Threads { orders, events: events.clone(), commands: commands.clone(), names, pads, mode };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
@@ -67,14 +61,23 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
+    let open =
+        keeper.start(&interfaces, feeds).map_err(Failure::system("the host's interfaces cannot be read"))?;
     // Before the log says so: whoever reads that line may knock at once.
     watch.obey();
-    start_watch(watch, events).map_err(Failure::system("the capture thread cannot be started"))?;
-    info!("starting up, listening on {}", interfaces.join(", "));
+    start_watch(watch, events.clone())
+        .and_then(|()| start_keeper(keeper, events))
+        .map_err(Failure::system("the capture threads cannot be started"))?;
+    if open.is_empty() {
+        info!("starting up, with no interface there yet");
+    } else {
+        info!("starting up, listening on {}", open.join(", "));
+    }
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, config, executor, commands, mode, state_dir, happened, orders, interfaces, clock }.run()
+    Life { setup, config, executor, commands, mode, state_dir, happened, hinted, wishes, interfaces, clock }
+        .run()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -110,7 +113,9 @@ struct Life {
     /// The state directory, if it is in use.
     state_dir: Option<PathBuf>,
     happened: Receiver<Event>,
-    orders: OrderSender,
+    /// Whether an event about pads is on its way.
+    hinted: Arc<AtomicBool>,
+    wishes: WishSender,
     interfaces: Vec<String>,
     clock: Clock,
 }
@@ -121,7 +126,11 @@ impl Life {
             match self.next_event() {
                 Some(Event::Report(report)) => self.executor.report(report, self.clock.now()),
                 Some(Event::CommandEnded(end)) => self.executor.command_ended(&end, self.clock.now()),
-                Some(Event::Pads) => self.executor.look_at_pads(self.clock.now()),
+                Some(Event::Pads) => {
+                    // Before looking: what happens from now on is worth another look.
+                    self.hinted.store(false, Ordering::Release);
+                    self.executor.look_at_pads(self.clock.now());
+                }
                 Some(Event::Reload) => self.reload(),
                 Some(Event::Terminate) => {
                     self.close();
@@ -222,17 +231,16 @@ impl Life {
     fn try_reload(&mut self) -> Result<Config, Failure> {
         let (config, report) = self.setup.read_config()?;
         let wanted = self.setup.interfaces(&config);
-        let feeds = if wanted == self.interfaces { None } else { Some(self.setup.open_feeds(&wanted)?) };
-        let here = here()?;
+        let fresh: Vec<String> =
+            wanted.iter().filter(|name| !self.interfaces.contains(name)).cloned().collect();
+        let opened = open_present(&fresh, wanted.len(), self.setup.families())?;
         self.use_state_dir(&config)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);
-        if let Some(feeds) = feeds {
-            info!("listening on {}", wanted.join(", "));
-            self.orders.send(Control::Listen(feeds));
+        if wanted != self.interfaces {
+            self.wishes.send(Wish::Interfaces { names: wanted.clone(), opened });
             self.interfaces = wanted;
         }
-        self.orders.send(Control::Here(here));
         Ok(config)
     }
 }

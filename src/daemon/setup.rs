@@ -6,14 +6,10 @@ use log::warn;
 
 use super::args::Args;
 use super::failure::Failure;
-#[cfg(target_os = "linux")]
-use crate::capture::{Feed, OpenError, local_addresses};
 use crate::config::{self, Config, Report};
 #[cfg(target_os = "linux")]
 use crate::logging::Destinations;
 use crate::message::Families;
-#[cfg(target_os = "linux")]
-use crate::track::Here;
 
 /// The interface of a configuration that names none, as with knockd 0.8.
 const DEFAULT_INTERFACE: &str = "eth0";
@@ -91,19 +87,6 @@ impl Setup {
     pub(super) fn state_dir(config: &Config) -> PathBuf {
         config.options.state_dir.clone().unwrap_or_else(|| DEFAULT_STATE_DIR.into())
     }
-
-    #[cfg(target_os = "linux")]
-    /// Opens every interface.
-    pub(super) fn open_feeds(&self, names: &[String]) -> Result<Vec<Feed>, OpenError> {
-        names.iter().map(|name| Feed::open(name, self.families())).collect()
-    }
-}
-
-#[cfg(target_os = "linux")]
-/// The host's addresses now.
-pub(super) fn here() -> Result<Here, Failure> {
-    let addresses = local_addresses().map_err(Failure::system("the host's addresses cannot be read"))?;
-    Ok(Here::Addresses(addresses))
 }
 
 pub(super) fn log_warnings(report: &Report) {

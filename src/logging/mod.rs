@@ -158,16 +158,33 @@ fn one_line(level: Level, message: &str) -> String {
         Level::Info => "",
         Level::Debug | Level::Trace => "debug: ",
     });
-    for c in message.chars() {
+    escape(message, &mut line);
+    line
+}
+
+/// The text as a terminal may have it: what would control it, or show things in another order, is escaped.  Lines stay
+/// lines.
+pub fn for_terminal(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            shown.push('\n');
+        }
+        escape(line, &mut shown);
+    }
+    shown
+}
+
+fn escape(text: &str, to: &mut String) {
+    for c in text.chars() {
         if c.is_control()
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
-            line.extend(c.escape_default());
+            to.extend(c.escape_default());
         } else {
-            line.push(c);
+            to.push(c);
         }
     }
-    line
 }
 
 #[cfg(test)]

@@ -192,6 +192,9 @@ mod tests {
         commands.run(job(1, Phase::Start, &text));
         let end = ends.recv_timeout(LONG).unwrap();
         assert!(end.complaint.starts_with("started") || end.complaint.contains('\0'), "{end:?}");
-        assert_eq!(std::fs::read_to_string(directory.path().join("fifo")).unwrap(), "well\n");
+        let (sender, said) = mpsc::channel();
+        let fifo = directory.path().join("fifo");
+        thread::spawn(move || sender.send(std::fs::read_to_string(fifo)));
+        assert_eq!(said.recv_timeout(LONG).unwrap().unwrap(), "well\n", "it waits for its output to be read");
     }
 }

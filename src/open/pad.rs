@@ -137,7 +137,7 @@ pub(super) enum Use {
         /// How many lines were skipped.
         skipped: usize,
     },
-    /// Somebody else holds the lock; to be tried again.
+    /// Somebody else holds the lock, or is just putting another file in its place; to be tried again.
     Busy,
     /// It was no longer armed: used in the meantime, or skipped.
     NotArmed,
@@ -363,7 +363,7 @@ impl Pad {
         let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
         let lines: Vec<&Line> = self.held.range(range.clone()).map(|held| &held.line).collect();
         let locked = LockedPad::try_open(&self.path);
-        if let Err(PadError { kind: PadErrorKind::Busy, .. }) = locked {
+        if let Err(PadError { kind: PadErrorKind::Busy | PadErrorKind::Replaced, .. }) = locked {
             return Use::Busy;
         }
         // Another pad of the door may have had the same line.

@@ -22,8 +22,8 @@ const STEP: usize = 64;
 /// It grows when fewer than this are free, so that a disk that is full now harms nothing for long.
 const LOW: usize = 32;
 
-/// How many slots there may be: more than the daemon could ever run commands for.
-const MOST: usize = 65_536;
+/// How many doors may be open at once, so that whoever can forge sources cannot fill the disk.
+const MOST: usize = 4096;
 
 /// The leases on disk, each in a slot of its own.
 pub struct LeaseStore {
@@ -181,7 +181,10 @@ impl LeaseStore {
         if self.free.len() >= LOW {
             return Ok(());
         }
-        let slots = (self.slots + STEP).next_multiple_of(STEP).min(MOST);
+        if self.slots >= MOST {
+            return Err(io::Error::other(format!("{MOST} doors are open already")));
+        }
+        let slots = (self.slots + STEP).next_multiple_of(STEP);
         medium.reserve(offset(self.slots)..offset(slots))?;
         medium.sync()?;
         self.free.extend(self.slots..slots);

@@ -171,3 +171,13 @@ fn damaged_records_are_kept_for_a_look() {
     assert_eq!(std::fs::read(path.join(DAMAGED)).unwrap(), bytes[..SLOT]);
     assert_eq!(LeaseStore::open(&dir, BOOT).unwrap().1.damaged, 0);
 }
+
+#[test]
+fn no_more_doors_are_open_at_once_than_may_be() {
+    let file = with(&[]);
+    let mut store = open(&file).0;
+    let opened = (1..10_000).take_while(|&number| store.put(&lease(number)).is_ok()).count();
+    assert_eq!(opened, MOST);
+    store.remove(lease(1).id).unwrap();
+    store.put(&lease(9999)).unwrap();
+}

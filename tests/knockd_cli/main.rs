@@ -26,12 +26,12 @@ fn knockd(args: &[&str]) -> Ran {
     }
 }
 
-/// Runs it with this configuration on an interface that there is not, so that it always ends by itself.
+/// Runs it with this configuration and a pidfile that cannot be, so that it always ends by itself.
 fn with_config(text: &str, more: &[&str]) -> Ran {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("knockd.conf");
     fs::write(&path, text).unwrap();
-    let mut args = vec!["-c", path.to_str().unwrap(), "-i", "nosuch7"];
+    let mut args = vec!["-c", path.to_str().unwrap(), "-i", "nosuch7", "-p", "/dev/null/pid"];
     args.extend(more);
     knockd(&args)
 }
@@ -88,10 +88,16 @@ fn a_refused_configuration_shows_every_error_with_its_place() {
 }
 
 #[test]
-fn an_interface_that_there_is_not_is_exit_code_1() {
-    let ran = with_config(DOOR, &[]);
-    assert_eq!(ran.code, Some(1));
-    assert!(ran.err.starts_with("knockd: there is no interface nosuch7; this host has "), "{}", ran.err);
+fn a_name_that_no_interface_can_have_is_refused() {
+    for name in ["no/such", "a-name-too-long-", "", "two words", "..", "lo,eth0"] {
+        let ran = knockd(&["-i", name]);
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.err);
+        assert!(ran.err.contains("no interface can have this name"), "{}", ran.err);
+        let ran = with_config(&format!("[options]\ninterface = lo,{name}\n{DOOR}"), &["--check"]);
+        assert!(name == "lo,eth0" || ran.code == Some(3), "{name}: {}", ran.err);
+    }
+    let fits = knockd(&["-i", "fifteen-letters", "-c", "/dev/null/conf"]);
+    assert_eq!(fits.code, Some(3), "{}", fits.err);
 }
 
 #[test]
@@ -139,4 +145,23 @@ fn every_example_loads_without_a_warning() {
         }
     }
     assert!(seen >= 3);
+}
+
+#[test]
+fn no_path_controls_the_terminal() {
+    let directory = TempDir::new().unwrap();
+    let pad = directory.path().join("pad\u{1b}[2J");
+    fs::write(&pad, " 1,2\nbad\n").unwrap();
+    let config = directory.path().join("\u{1b}]0;title\u{7}.conf");
+    let text = format!("[d]\none_time_sequences = {}\ntcpflags = syn\ncommand = true\n", pad.display());
+    for text in [text.as_str(), "[d]\nseqence = 1\n", ""] {
+        fs::write(&config, text).unwrap();
+        for args in [&["--check"][..], &["-i", "nosuch7"]] {
+            let ran = knockd(&[&["-c", config.to_str().unwrap()], args].concat());
+            let said = ran.out + &ran.err;
+            assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+        }
+    }
+    let missing = knockd(&["-c", "/nonexistent/\u{1b}[2J", "--check"]);
+    assert!(missing.err.contains("\\u{1b}[2J"), "{:?}", missing.err);
 }

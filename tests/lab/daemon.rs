@@ -72,10 +72,10 @@ impl<'a> Launch<'a> {
         format!("    state_dir = {}\n{}", lab.path(&format!("{}.state", self.name)).display(), self.options)
     }
 
-    /// Starts it, and returns when it listens.
+    /// Starts it, and returns when it listens wherever it can.
     pub(crate) fn start(&self, lab: &Lab) -> Daemon {
         let log = lab.path(&format!("{}.log", self.name));
-        let already = read_if_there(&log).matches("listening on").count();
+        let already = read_if_there(&log).matches("starting up").count();
         let output = format!("{}.out", self.name);
         let file = File::create(lab.path(&output)).expect("a file for the daemon's output");
         let child = self
@@ -87,8 +87,7 @@ impl<'a> Launch<'a> {
         let config = lab.path(&format!("{}.conf", self.name));
         let mut daemon = Daemon { child, config, log, options: self.options(lab) };
         assert!(
-            wait_until(PATIENCE, || daemon.count("listening on") > already || !daemon.runs())
-                && daemon.runs(),
+            wait_until(PATIENCE, || daemon.count("starting up") > already || !daemon.runs()) && daemon.runs(),
             "the daemon did not start:\n{}\n{}",
             lab.read(&output),
             daemon.log()

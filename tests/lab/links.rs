@@ -17,9 +17,10 @@ const DOOR: &str = "
     command  = true
 ";
 
-fn knock(source: &str, target: &str) -> [Shot; 3] {
+/// The whole knock; from another port it is no repeat of the one before.
+fn knock(source: &str, source_port: u16, target: &str) -> [Shot; 3] {
     let (source, target) = (source.parse().expect("an address"), target.parse().expect("an address"));
-    let shot = |port, transport| Shot { source, target, source_port: 40_000, port, transport };
+    let shot = |port, transport| Shot { source, target, source_port, port, transport };
     let tcp = |port| shot(port, Transport::Tcp { flags: SYN, number: 7 });
     [tcp(7000), shot(8000, Transport::Udp), tcp(9000)]
 }
@@ -34,7 +35,7 @@ fn tagged(test: &str, tags: &[(u16, u16)]) {
     let daemon = Daemon::start(&lab, DOOR);
     for (opened, (source, target)) in [(CLIENT, SERVER), (CLIENT_6, SERVER_6)].into_iter().enumerate() {
         Wire::with(&lab, |wire| {
-            for shot in knock(source, target) {
+            for shot in knock(source, 40_000, target) {
                 wire.send(tags, &shot.packet());
             }
         });
@@ -56,7 +57,7 @@ fn frames_with_two_vlan_tags_open() {
 /// An interface without a link layer, with its other end in our hands.
 ///
 /// Perl makes it, since it takes an ioctl; every Debian has one.
-struct Tun {
+pub(crate) struct Tun {
     helper: Child,
 }
 
@@ -108,14 +109,14 @@ impl Drop for Tun {
 const TUN: (&str, &str) = ("198.51.100.1", "198.51.100.2");
 const TUN_6: (&str, &str) = ("2001:db8:7::1", "2001:db8:7::2");
 
-fn with_tun(lab: &Lab) -> Tun {
+pub(crate) fn with_tun(lab: &Lab) -> Tun {
     let (v4, v6) = (format!("{}/24", TUN.0), format!("{}/64", TUN_6.0));
     Tun::add(&lab.server, &[&v4, &v6])
 }
 
-fn knock_through(tun: &mut Tun, daemon: &Daemon) {
+pub(crate) fn knock_through(tun: &mut Tun, source_port: u16, daemon: &Daemon) {
     for (ours, theirs) in [TUN, TUN_6] {
-        for shot in knock(theirs, ours) {
+        for shot in knock(theirs, source_port, ours) {
             tun.send(&shot.packet());
         }
         daemon.says(&format!("{theirs}: door: OPEN SESAME"));
@@ -127,7 +128,7 @@ fn a_tun_interface_without_a_link_layer_opens() {
     let Some(lab) = Lab::new("a_tun_interface_without_a_link_layer_opens") else { return };
     let mut tun = with_tun(&lab);
     let daemon = start(&lab, "", &["-i", "tun0", "-v"]);
-    knock_through(&mut tun, &daemon);
+    knock_through(&mut tun, 40_000, &daemon);
     assert_eq!(daemon.count(": door: OPEN SESAME"), 2);
 }
 
@@ -140,7 +141,7 @@ fn any_interface_opens_each_knock_once() {
     assert_eq!(daemon.openings(&lab, "door"), 1);
     lab.knock(&[SERVER_6, "7000", "8000:udp", "9000"]);
     assert_eq!(daemon.openings(&lab, "door"), 2);
-    knock_through(&mut tun, &daemon);
+    knock_through(&mut tun, 40_000, &daemon);
     assert_eq!(daemon.openings(&lab, "door"), 4);
     knock_at_home(&lab, "127.0.0.1");
     daemon.says("127.0.0.1: door: OPEN SESAME");
@@ -152,7 +153,7 @@ fn any_interface_hears_interfaces_that_come_later() {
     let Some(lab) = Lab::new("any_interface_hears_interfaces_that_come_later") else { return };
     let daemon = start(&lab, "", &["-i", "any", "-v"]);
     let mut tun = with_tun(&lab);
-    for shot in knock(CLIENT, SERVER) {
+    for shot in knock(CLIENT, 40_000, SERVER) {
         tun.send(&shot.packet());
     }
     daemon.says(&format!("{CLIENT}: door: OPEN SESAME"));

@@ -19,7 +19,7 @@ const STRAYS: u16 = 70;
 fn a_line_completed_under_a_guard_that_somebody_else_tripped_is_struck_unopened() {
     let test = "a_line_completed_under_a_guard_that_somebody_else_tripped_is_struck_unopened";
     let Some(lab) = Lab::new(test) else { return };
-    let pads = Pads::generate(&lab, "ssh", 6, &[]);
+    let pads = Pads::generate(&lab, "ssh", 12, &[]);
     let daemon = Daemon::start(&lab, &door("ssh", &pad(&pads.server), "syn"));
     let mut log = daemon.tail();
     let mut client = lab

@@ -10,6 +10,7 @@ use crate::doors::{door, pad, sequence};
 use crate::net::{Lab, SERVER};
 use crate::once::{knock_line, knock_next, reload};
 use crate::pads::Pads;
+use crate::wait::{PATIENCE, wait_until};
 
 const STATIC: &str = "7000,8000,9000";
 
@@ -26,9 +27,20 @@ fn state_dir(lab: &Lab) -> PathBuf {
 /// Checks that a daemon with these doors does not start, and says this.
 #[track_caller]
 fn refuses(lab: &Lab, doors: &str, words: &str) {
-    let output = Launch::new(doors).command(lab).output().expect("ip: install iproute2");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = File::create(lab.path("said")).expect("a file for what it says");
+    let mut command = Launch::new(doors).command(lab);
+    let mut daemon = command.stderr(said).spawn().expect("ip: install iproute2");
+    let mut status = None;
+    wait_until(PATIENCE, || {
+        status = daemon.try_wait().expect("the state of our own child");
+        status.is_some()
+    });
+    if status.is_none() {
+        daemon.kill().expect("our own child");
+        daemon.wait().expect("its end");
+    }
+    let said = lab.read("said");
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
     let words = words.replace("DIR", state_dir(lab).to_str().expect("a path in UTF-8"));
     assert!(said.contains(&words), "not `{words}` but:\n{said}");
 }

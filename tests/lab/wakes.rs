@@ -38,10 +38,12 @@ fn has_left(log: &mut Tail, pad: &Path, left: usize) {
     assert!(log.awaits_within(SOON, &words, 1).is_some(), "not said in time: {words}");
 }
 
+/// Knocks with a line that opens, and waits until the daemon has done all that follows.
 #[track_caller]
-fn opens(lab: &Lab, log: &mut Tail, name: &str, pads: &Pads, line: usize) {
+fn opens(lab: &Lab, (daemon, log): (&Daemon, &mut Tail), name: &str, pads: &Pads, line: usize) {
     knock_line(lab, pads, line);
     log.awaits(&format!("ssh: OPEN SESAME ({name})\n"), 1);
+    daemon.settle(lab);
 }
 
 fn append(pad: &Path, text: &str) {
@@ -64,7 +66,7 @@ fn a_pad_that_runs_dry_warns_sleeps_and_is_woken_by_new_lines() {
     }
     daemon.settle(&lab);
     assert_eq!(daemon.count("left in"), 6, "one warning for each number of lines that are left");
-    opens(&lab, &mut log, "bob", &bob, 0);
+    opens(&lab, (&daemon, &mut log), "bob", &bob, 0);
 
     let mut seqgen = Command::new(programs::seqgen());
     lab.server.succeeds(seqgen.args(["-n", "2", "--append"]).arg(&alice.server));
@@ -81,7 +83,7 @@ fn a_pad_that_runs_dry_warns_sleeps_and_is_woken_by_new_lines() {
     has_left(&mut log, &alice.server, 1);
     lab.knock(&[&["-d", "1", SERVER], &more[..]].concat());
     log.awaits("ssh: OPEN SESAME (alice)\n", 1);
-    opens(&lab, &mut log, "bob", &bob, 1);
+    opens(&lab, (&daemon, &mut log), "bob", &bob, 1);
     for line in 0..7 {
         knock_line(&lab, &alice, line);
     }
@@ -141,28 +143,28 @@ fn pads_that_come_are_replaced_go_and_come_back_are_noticed() {
     let (daemon, mut log) = started(&lab);
     let carol = person(&lab, "carol", 5);
     has_left(&mut log, &carol.server, 5);
-    opens(&lab, &mut log, "carol", &carol, 0);
+    opens(&lab, (&daemon, &mut log), "carol", &carol, 0);
 
     let replaced = Pads::generate(&lab, "replaced", 4, &[]).served_at(alice.server.clone());
     has_left(&mut log, &alice.server, 4);
     knock_line(&lab, &alice, 0);
     daemon.settle(&lab);
     assert_eq!(daemon.count("OPEN SESAME (alice)"), 0, "a line of a pad that was replaced opened");
-    opens(&lab, &mut log, "alice", &replaced, 0);
+    opens(&lab, (&daemon, &mut log), "alice", &replaced, 0);
     replaced.server_has_struck(1);
 
     let away = lab.path("away");
     fs::rename(&alice.server, &away).expect("a rename");
     let gone = format!("ssh: this pad is waited for: {}: there is no such file", alice.server.display());
     assert!(log.awaits_within(SOON, &gone, 1).is_some(), "nobody misses the pad");
-    opens(&lab, &mut log, "bob", &bob, 0);
+    opens(&lab, (&daemon, &mut log), "bob", &bob, 0);
     // Something else happens in the directory.
     let dave = person(&lab, "dave", 3);
     has_left(&mut log, &dave.server, 3);
     fs::rename(&away, &alice.server).expect("a rename");
     let back = format!("ssh: {} can be read again, sequences: 3\n", alice.server.display());
     assert!(log.awaits_within(SOON, &back, 1).is_some(), "nobody has seen the pad come back");
-    opens(&lab, &mut log, "alice", &replaced, 1);
+    opens(&lab, (&daemon, &mut log), "alice", &replaced, 1);
     knock_line(&lab, &replaced, 0);
     daemon.settle(&lab);
     assert_eq!(daemon.count("OPEN SESAME (alice)"), 2, "a used line came back with the pad");
@@ -177,7 +179,7 @@ fn pads_that_are_mounted_over_are_taken_up_with_a_reload() {
     fs::create_dir(&below).expect("a directory");
     let later = Pads::generate(&lab, "later", 4, &[]).served_at(below.join("alice.pad"));
     let (daemon, mut log) = started(&lab);
-    opens(&lab, &mut log, "alice", &alice, 0);
+    opens(&lab, (&daemon, &mut log), "alice", &alice, 0);
     let mut mount = Command::new("nsenter");
     mount.args(["-t", &daemon.pid().to_string(), "-m", "mount", "--bind"]).args([&below, &directory(&lab)]);
     assert!(mount.status().expect("nsenter: install util-linux").success());
@@ -186,7 +188,7 @@ fn pads_that_are_mounted_over_are_taken_up_with_a_reload() {
     assert_eq!(daemon.openings(&lab, "ssh"), 1, "inotify has seen a mount, so that this shows nothing");
     reload(&lab, &daemon);
     has_left(&mut log, &alice.server, 4);
-    opens(&lab, &mut log, "alice", &later, 1);
+    opens(&lab, (&daemon, &mut log), "alice", &later, 1);
     later.server_has_struck(2);
     knock_line(&lab, &alice, 1);
     assert_eq!(daemon.openings(&lab, "ssh"), 2, "a line of the pad below the mount opened");

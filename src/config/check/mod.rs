@@ -7,6 +7,8 @@ mod options;
 mod path;
 mod scans;
 
+pub(crate) use options::is_interface_name;
+
 use std::collections::{HashMap, HashSet};
 
 use seqgen::sequence::Sequence;

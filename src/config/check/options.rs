@@ -74,6 +74,17 @@ fn use_syslog(entry: &Entry, faults: &mut Faults) -> bool {
     wanted
 }
 
+/// What to write for an interface.
+const INTERFACE_HINT: &str =
+    "one name of at most 15 characters, such as eth0, or several joined by commas; `ip link` lists them";
+
+/// Whether any interface can have this name: an operating system gives it 15 bytes, without blanks or slashes
+/// (`dev_valid_name` in Linux).
+pub(crate) fn is_interface_name(name: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || ",\"'/".contains(c);
+    (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.contains(odd)
+}
+
 /// The interfaces to listen on; an empty name in quotes stands for the default.
 fn interfaces(given: &Given<'_, OptionKey>, faults: &mut Faults) -> Option<Vec<String>> {
     let mut oddities = Vec::new();
@@ -89,12 +100,8 @@ fn interfaces(given: &Given<'_, OptionKey>, faults: &mut Faults) -> Option<Vec<S
         let mut names: Vec<String> = Vec::new();
         for word in words {
             let name = unquoted(word.value);
-            if name.is_empty()
-                || name.contains(|c: char| c.is_whitespace() || c.is_control() || ",\"'".contains(c))
-            {
-                return Err(word
-                    .wrong("this is no interface name")
-                    .hint("one name, such as eth0, or several joined by commas; `ip link` lists them"));
+            if !is_interface_name(name) {
+                return Err(word.wrong("this is no interface name").hint(INTERFACE_HINT));
             }
             if name.len() < word.value.len() {
                 let fault = word.wrong("quotes are no part of an interface's name, and are left out");

@@ -101,7 +101,7 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
 }
 
 fn config(classic: bool) -> impl Strategy<Value = Config> {
-    let interfaces = prop::collection::btree_set("[a-z0-9@.:_-]{1,15}", 1..4)
+    let interfaces = prop::collection::btree_set("[a-z0-9@:_-][a-z0-9@.:_-]{0,14}", 1..4)
         .prop_map(|names| names.into_iter().collect::<Vec<_>>());
     let options = (
         any::<bool>(),

@@ -24,6 +24,7 @@ use super::pads::{PadCounter, Pads};
 use crate::config::{Config, ScanGuard, Trigger};
 use crate::message::{Order, Report, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
+use crate::quota::Quota;
 use crate::state::{LeaseStore, Spent, State};
 
 /// What the executor asks of the world.
@@ -68,6 +69,8 @@ pub struct Executor<O> {
     /// The record of them.
     lease_store: LeaseStore,
     claims: VecDeque<Claim>,
+    /// How much the openings of doors may say: whoever can forge sources can open a static door for all of them.
+    quota: Option<Quota>,
     /// Pads with their doors that are to be read on, since their last line was unfinished.
     unsettled: BTreeSet<(Moment, PadId, usize)>,
     /// Whether the pads are looked at from time to time, and when next.
@@ -100,6 +103,7 @@ impl<O: Outside> Executor<O> {
             leases: Leases::new(state.run),
             lease_store: state.leases,
             claims: VecDeque::new(),
+            quota: None,
             unsettled: BTreeSet::new(),
             looking: false,
             next_look: None,
@@ -244,6 +248,7 @@ impl<O: Outside> Executor<O> {
         let effects = self.leases.expire(now);
         self.carry_out(effects, now);
         self.serve_claims(now);
+        self.say_what_was_left_out(now);
         while let Some((_, id, index)) = self.unsettled.first().copied().filter(|(at, ..)| *at <= now) {
             self.unsettled.pop_first();
             self.refill(index, id, now);
@@ -257,7 +262,8 @@ impl<O: Outside> Executor<O> {
     pub fn next_deadline(&self) -> Option<Moment> {
         let lock = self.claims.iter().map(|claim| claim.next_try).min();
         let unsettled = self.unsettled.first().map(|(at, ..)| *at);
-        [self.leases.next_deadline(), lock, unsettled, self.next_look].into_iter().flatten().min()
+        let quota = self.quota.as_ref().and_then(Quota::next_deadline);
+        [self.leases.next_deadline(), lock, unsettled, self.next_look, quota].into_iter().flatten().min()
     }
 }
 

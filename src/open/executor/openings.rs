@@ -12,6 +12,7 @@ use crate::message::Order;
 use crate::moment::Moment;
 use crate::open::job::{CommandEnd, Ended, Job};
 use crate::open::lease::{Effect, Opening};
+use crate::quota::Quota;
 use crate::state::{Lease, LeaseKey, LeaseStore, Left};
 
 impl<O: Outside> Executor<O> {
@@ -37,10 +38,13 @@ impl<O: Outside> Executor<O> {
     pub fn command_ended(&mut self, end: &CommandEnd, now: Moment) {
         let door = &end.key.door;
         for line in end.complaint.lines().filter(|line| !line.trim().is_empty()) {
-            info!("{door}: command says: {line}");
+            if self.may_say(now) {
+                info!("{door}: command says: {line}");
+            }
         }
         match &end.outcome {
             Ok(Ended::Exit(0)) => {}
+            _ if !self.may_say(now) => {}
             Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
             Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
             Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
@@ -108,9 +112,11 @@ impl<O: Outside> Executor<O> {
             }
         }
         effects.retain(|effect| !matches!(effect, Effect::Open(..)));
-        self.log_opening(&key, pad.map(|name| &**name));
-        if let Some(words) = no_command {
-            info!("{words}");
+        if self.may_say(now) {
+            self.log_opening(&key, pad.map(|name| &**name));
+            if let Some(words) = no_command {
+                info!("{words}");
+            }
         }
         self.carry_out(effects, now);
     }
@@ -119,10 +125,12 @@ impl<O: Outside> Executor<O> {
     fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
         self.lease_store.put(lease).map_err(|error| {
             let LeaseKey { door, source } = &lease.key;
-            error!(
-                "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot be \
-                 recorded in the state directory: {error}"
-            );
+            if self.may_say(now) {
+                error!(
+                    "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot \
+                     be recorded in the state directory: {error}"
+                );
+            }
             self.leases.abandon(&lease.key, lease.id, now)
         })
     }
@@ -143,13 +151,14 @@ impl<O: Outside> Executor<O> {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Open(lease, job) => match (self.record(&lease, now), job) {
-                    (Ok(()), Some(job)) => self.run(job),
+                    (Ok(()), Some(job)) => self.run(job, now),
                     (Ok(()), None) => {}
                     (Err(what_follows), _) => effects.extend(what_follows),
                 },
                 Effect::Extend(lease, before) => {
                     let LeaseKey { door, source } = &lease.key;
                     match self.lease_store.put(&lease) {
+                        Ok(()) if !self.may_say(now) => {}
                         Ok(()) => {
                             let more = lease.deadline.wait_from(now).as_secs();
                             info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
@@ -170,8 +179,9 @@ impl<O: Outside> Executor<O> {
                     error!("{source}: {door}: the stop command has failed; the next start tries again");
                     record_due(&mut self.lease_store, &lease);
                 }
-                Effect::Run(job) => self.run(job),
-                other => self.log_effect(&other),
+                Effect::Run(job) => self.run(job, now),
+                other if self.may_say(now) => self.log_effect(&other),
+                _ => {}
             }
         }
     }
@@ -199,13 +209,27 @@ impl<O: Outside> Executor<O> {
         }
     }
 
-    fn run(&mut self, job: Job) {
+    fn run(&mut self, job: Job, now: Moment) {
         let verb = match self.mode {
             Mode::Earnest => "running command",
             Mode::DryRun => "would run",
         };
-        info!("{}: {verb}: {}", job.key.door, job.command);
+        if self.may_say(now) {
+            info!("{}: {verb}: {}", job.key.door, job.command);
+        }
         self.outside.run(job);
+    }
+
+    /// Whether there is room in the log for one more line about doors that open and close.
+    fn may_say(&mut self, now: Moment) -> bool {
+        self.quota.get_or_insert_with(|| Quota::for_openings(now)).allows(now)
+    }
+
+    /// Says how many lines were left out, once there is room for it.
+    pub(super) fn say_what_was_left_out(&mut self, now: Moment) {
+        if let Some(count) = self.quota.as_mut().and_then(|quota| quota.settle(now)) {
+            warn!("{count} lines about doors and their commands were left out: too many open at once");
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl<O: Outside> Executor<O> {
             return Moved::default();
         };
         let several = pads.are_several();
-        let sleep = if several { "this pad is waited for" } else { "the door stays shut" };
+        let sleep = sleep(several);
         let Some(pad) = pads.get_mut(id) else { return Moved::default() };
         pad.read_anew();
         self.outside.watch(pad.path());
@@ -115,7 +115,9 @@ impl<O: Outside> Executor<O> {
         let moved = match pad.refill(&mut self.counter, &self.spent) {
             Ok(moved) => moved,
             Err(error) => {
-                warn!("{label}: no more sequences can be armed: {error}");
+                for words in pad.cannot_be_read(format!("{}: {error}", sleep(several))) {
+                    warn!("{label}: {words}");
+                }
                 return;
             }
         };
@@ -143,4 +145,9 @@ impl<O: Outside> Executor<O> {
             self.outside.order(Order::Watch(self.traffic.clone()));
         }
     }
+}
+
+/// What a pad that cannot be read means for its door.
+fn sleep(several: bool) -> &'static str {
+    if several { "this pad is waited for" } else { "the door stays shut" }
 }

@@ -440,3 +440,17 @@ fn doors_of_one_name_are_kept_apart() {
         lab.record.borrow_mut().jobs.drain(..).map(|(job, _)| job.key.door.to_string()).collect();
     assert_eq!(doors, ["d", "d#2", "d#3"], "none waits for another, or closes it");
 }
+
+#[test]
+fn whatever_opens_doors_can_make_the_log_say_so_much() {
+    let mut lab = Lab::new("[d]\nsequence = 1,2\ntcpflags = syn\ncommand = open\n");
+    let slot = lab.plan()[0].0;
+    for number in 0..5000u16 {
+        lab.complete_from(slot, &format!("2001:db8::{number:x}"));
+    }
+    assert_eq!(lab.commands().len(), 5000, "all of them open");
+    let due = lab.executor.next_deadline().expect("what was left out is still to be said");
+    assert!(due <= lab.now + Duration::from_secs(1));
+    lab.now = due;
+    assert_eq!(lab.executor.quota.as_mut().unwrap().settle(due), Some(8000), "two lines for each opening");
+}

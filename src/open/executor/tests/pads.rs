@@ -262,3 +262,20 @@ fn a_line_that_waits_for_a_lock_is_spent_though_its_file_is_replaced_meanwhile()
     lab.executor.look_at_pads(lab.now);
     assert_eq!(lab.orders_armed(), ["3,4"]);
 }
+
+#[test]
+fn a_pad_that_goes_before_it_is_read_on_is_missed_and_seen_when_it_is_back() {
+    let mut lab = Lab::with_six(AHEAD);
+    fs::write(lab.path(), " 1,2\n 3,4").unwrap();
+    lab.executor.look_at_pads(lab.now);
+    fs::remove_file(lab.path()).unwrap();
+    lab.wait(SETTLED);
+    let missed = |lab: &Lab| match &lab.executor.doors[0].opener {
+        Opener::Pads(pads) => pads.iter().all(Pad::was_out_of_reach),
+        Opener::Static(..) => panic!("a door with a pad"),
+    };
+    assert!(missed(&lab));
+    fs::write(lab.path(), " 1,2\n").unwrap();
+    lab.executor.look_at_pads(lab.now);
+    assert!(!missed(&lab));
+}

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use crate::moment::Moment;
 
-/// How many reports may come at once.
-const BURST: u32 = 40;
-
-/// How long it takes until one more may come: twenty in a second.
-const REFILL: Duration = Duration::from_millis(50);
-
-/// A bucket of reports that refills with time, and a count of those that found it empty.
+/// A bucket of reports or lines that refills with time, and a count of those that found it empty.
 #[derive(Debug)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
+    /// How many may come at once.
+    burst: u32,
+    /// How long it takes until one more may come.
+    refill: Duration,
     left: u32,
     /// When the last of what is left came in.
     refilled: Moment,
@@ -20,14 +18,23 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// A full bucket.
-    pub(super) fn new(now: Moment) -> Quota {
-        Quota { left: BURST, refilled: now, held_back: 0 }
+    /// A full bucket for what anybody can cause without knowing anything: forty at once, and twenty a second.
+    pub(crate) fn for_strangers(now: Moment) -> Quota {
+        Quota::new(40, Duration::from_millis(50), now)
+    }
+
+    /// A full bucket for what takes a sequence: more at once than people would do, but no more in the long run.
+    pub(crate) fn for_openings(now: Moment) -> Quota {
+        Quota::new(2000, Duration::from_millis(50), now)
+    }
+
+    fn new(burst: u32, refill: Duration, now: Moment) -> Quota {
+        Quota { burst, refill, left: burst, refilled: now, held_back: 0 }
     }
 
     /// Whether one more report may pass; if not, it is counted.
-    pub(super) fn allows(&mut self, now: Moment) -> bool {
-        self.refill(now);
+    pub(crate) fn allows(&mut self, now: Moment) -> bool {
+        self.refill_until(now);
         if self.left == 0 {
             self.held_back += 1;
             return false;
@@ -37,8 +44,8 @@ impl Quota {
     }
 
     /// How many reports were held back, once there is room to say so.
-    pub(super) fn settle(&mut self, now: Moment) -> Option<u64> {
-        self.refill(now);
+    pub(crate) fn settle(&mut self, now: Moment) -> Option<u64> {
+        self.refill_until(now);
         if self.held_back == 0 || self.left == 0 {
             return None;
         }
@@ -47,16 +54,16 @@ impl Quota {
     }
 
     /// When [`Quota::settle`] will have something to say.
-    pub(super) fn next_deadline(&self) -> Option<Moment> {
-        (self.held_back > 0).then(|| self.refilled + REFILL)
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        (self.held_back > 0).then(|| self.refilled + self.refill)
     }
 
-    fn refill(&mut self, now: Moment) {
-        while self.left < BURST && self.refilled + REFILL <= now {
-            self.refilled = self.refilled + REFILL;
+    fn refill_until(&mut self, now: Moment) {
+        while self.left < self.burst && self.refilled + self.refill <= now {
+            self.refilled = self.refilled + self.refill;
             self.left += 1;
         }
-        if self.left == BURST {
+        if self.left == self.burst {
             self.refilled = now;
         }
     }
@@ -72,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_flood_gets_some_tens_through_in_a_second_and_the_rest_is_counted() {
-        let mut quota = Quota::new(at(0));
+        let mut quota = Quota::for_strangers(at(0));
         let mut passed = 0;
         let mut said = 0;
         for millisecond in 0..10_000 {
@@ -88,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_was_held_back_is_said_when_there_is_room() {
-        let mut quota = Quota::new(at(0));
+        let mut quota = Quota::for_strangers(at(0));
         let passed = (0..50).filter(|_| quota.allows(at(0))).count();
         assert_eq!((passed, quota.settle(at(49))), (40, None));
         assert_eq!(quota.next_deadline(), Some(at(50)));
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn ordinary_use_is_never_held_back() {
-        let mut quota = Quota::new(at(0));
+        let mut quota = Quota::for_strangers(at(0));
         assert!((0..100).all(|second| (0..10).all(|_| quota.allows(at(second * 1000)))));
         assert_eq!(quota.settle(at(100_000)), None);
     }
