@@ -1,5 +1,6 @@
 //! Strike, then run: shown by the system calls, and by a disk that fails.
 
+use std::collections::HashMap;
 use std::process::{Command, Stdio};
 
 use crate::daemon::Daemon;
@@ -25,18 +26,39 @@ fn knock_next(lab: &Lab, pads: &Pads) {
     lab.knock(&["-f", pads.client.to_str().expect("a path in UTF-8"), SERVER]);
 }
 
-/// What the daemon did to which file, and when it ran a command.
+/// What strace(1) is to show; each sync takes its time, so that what does not wait for it is seen.
+const SHOWN: [&str; 5] =
+    ["-y", "-e", "trace=pwrite64,fdatasync,execve", "-e", "inject=fdatasync:delay_enter=50000"];
+
+/// What the daemon has done to which file, and when it began to run a command.
 fn deeds(trace: &str) -> Vec<String> {
-    let deed = |line: &str| match line {
-        _ if line.contains("pwrite64(") && line.contains("\"#\", 1, ") => {
-            Some(format!("strike {}", file(line)))
+    let mut deeds = Vec::new();
+    let mut begun = HashMap::new();
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').expect("a thread and its call");
+        let deed = match call.trim_start() {
+            call if call.starts_with("execve(\"/bin/sh\"") => {
+                deeds.push("run".to_owned());
+                continue;
+            }
+            call if call.starts_with("pwrite64(") && call.contains("\"#\", 1, ") => {
+                format!("strike {}", file(call))
+            }
+            call if call.starts_with("pwrite64(") => format!("record {}", file(call)),
+            call if call.starts_with("fdatasync(") => format!("sync {}", file(call)),
+            call if call.contains(" resumed>") => {
+                deeds.extend(begun.remove(thread));
+                continue;
+            }
+            _ => continue,
+        };
+        if call.ends_with("<unfinished ...>") {
+            begun.insert(thread, deed);
+        } else {
+            deeds.push(deed);
         }
-        _ if line.contains("pwrite64(") => Some(format!("record {}", file(line))),
-        _ if line.contains("fdatasync(") => Some(format!("sync {}", file(line))),
-        _ if line.contains("execve(\"/bin/sh\"") => Some("run".to_owned()),
-        _ => None,
-    };
-    trace.lines().filter_map(deed).collect()
+    }
+    deeds
 }
 
 /// The name of the file that a call's descriptor stands for.
@@ -51,7 +73,7 @@ fn a_line_is_spent_and_struck_on_the_disk_before_the_command_is_started() {
     let Some(lab) = Lab::new(test) else { return };
     let pads = Pads::generate(&lab, "ssh", 5, &[]);
     let daemon = Daemon::start(&lab, &door(&pads));
-    let tracer = Tracer::attach(&lab, &daemon, &["-y", "-e", "trace=pwrite64,fdatasync,execve"]);
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
     knock_next(&lab, &pads);
     daemon.says(": ssh: OPEN SESAME");
     assert!(wait_until(PATIENCE, || lab.read("trace").contains("/bin/sh")), "{}", lab.read("trace"));
@@ -68,7 +90,7 @@ fn that_a_door_is_to_be_closed_is_on_the_disk_before_it_opens_and_until_it_is_cl
     let pads = Pads::generate(&lab, "ssh", 5, &[]);
     let closing = "    cmd_timeout = 0\n    stop_command = true\n";
     let daemon = Daemon::start(&lab, &(door(&pads) + closing));
-    let tracer = Tracer::attach(&lab, &daemon, &["-y", "-e", "trace=pwrite64,fdatasync,execve"]);
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
     knock_next(&lab, &pads);
     let written = || deeds(&lab.read("trace")).iter().filter(|deed| deed.starts_with("record")).count();
     assert!(wait_until(PATIENCE, || written() == 3), "{}", lab.read("trace"));
@@ -93,7 +115,7 @@ fn lines_that_were_skipped_cost_one_sync_together() {
     let Some(lab) = Lab::new("lines_that_were_skipped_cost_one_sync_together") else { return };
     let pads = Pads::generate(&lab, "ssh", 5, &[]);
     let daemon = Daemon::start(&lab, &door(&pads));
-    let tracer = Tracer::attach(&lab, &daemon, &["-y", "-e", "trace=pwrite64,fdatasync"]);
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
     pads.lose(2);
     knock_next(&lab, &pads);
     daemon.says(": ssh: OPEN SESAME");
