@@ -168,6 +168,7 @@ impl Life {
         self.executor.close_all(self.clock.now());
         if !self.await_commands() {
             error!("a door could not be closed in time; the next start closes it");
+            self.executor.leave_due();
         }
     }
 

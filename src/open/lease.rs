@@ -49,8 +49,8 @@ pub(super) enum Effect {
     Retry(LeaseKey, Duration),
     /// The stop command has failed for the last time.
     GaveUp(LeaseKey),
-    /// The stop command has failed at the daemon's end; the lease is left to the next start.
-    LeftOpen(LeaseKey),
+    /// The stop command has failed at the daemon's end; the lease is left to the next start, for which it is due.
+    LeftOpen(Lease),
     /// Too many openings are waiting for a running command; this one is left out.
     Refused(LeaseKey),
 }
@@ -200,6 +200,11 @@ impl Leases {
         self.entries.retain(|_, entry| entry.running.is_some());
     }
 
+    /// The leases of the doors that are not closed yet.
+    pub(super) fn owed(&self) -> impl Iterator<Item = &Lease> {
+        self.entries.values().flat_map(|entry| entry.open.iter().map(|owed| &owed.lease))
+    }
+
     /// When [`Leases::expire`] has something to do next.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.deadlines.first().map(|(deadline, ..)| *deadline)
@@ -271,8 +276,9 @@ impl Leases {
         owed.failures += 1;
         if self.closing {
             // Not forgotten: the next start tries again.
+            let lease = Lease { deadline: owed.lease.deadline.min(now), ..owed.lease.clone() };
             self.remove(key, id);
-            return vec![Effect::LeftOpen(key.clone())];
+            return vec![Effect::LeftOpen(lease)];
         }
         let renewed = entry.waiting.front().is_some_and(|next| next.reknock == Reknock::Renew);
         match RETRIES.get(owed.failures - 1) {

@@ -40,7 +40,9 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::TimedOut(_) => words.push("timed out".to_owned()),
             Effect::Retry(_, pause) => words.push(format!("retry in {}", pause.as_secs())),
             Effect::GaveUp(_) => words.push("gave up".to_owned()),
-            Effect::LeftOpen(_) => words.push("left open".to_owned()),
+            Effect::LeftOpen(lease) => {
+                words.push(format!("left open, due at {}", lease.deadline.since_start().as_secs()));
+            }
             Effect::Refused(_) => words.push("refused".to_owned()),
         }
     }
@@ -296,9 +298,11 @@ fn closing_all_runs_every_stop_once() {
     lab.finished(A, 0);
     lab.open(opening(B), 0);
     assert_eq!(words(&lab.0.close_all(at(1))), ["timed out", "stop"]);
+    assert_eq!(lab.0.owed().map(|lease| lease.deadline).collect::<Vec<_>>(), [at(1); 2]);
     assert_eq!(lab.finished(B, 2), ["timed out", "stop"]);
     assert_eq!(lab.finished(A, 2), ["forget 1"]);
     assert_eq!(lab.finished(B, 3), ["forget 2"]);
+    assert_eq!(lab.0.owed().next(), None);
     assert!(lab.0.is_idle());
     assert_eq!(lab.0.next_deadline(), None);
 }
@@ -309,7 +313,7 @@ fn a_stop_that_fails_at_the_end_is_left_to_the_next_start() {
     lab.open(opening(A), 0);
     lab.finished(A, 0);
     assert_eq!(words(&lab.0.close_all(at(1))), ["timed out", "stop"]);
-    assert_eq!(lab.failed(2), ["left open"], "and not forgotten");
+    assert_eq!(lab.failed(2), ["left open, due at 1"], "and not forgotten");
     assert!(lab.0.is_idle());
 }
 

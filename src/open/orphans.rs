@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -16,7 +17,7 @@ use crate::state::Lease;
 /// How much of a process's environment is looked at.
 const LONGEST_ENVIRONMENT: u64 = 1 << 20;
 
-/// How long a killed process may take to go.
+/// How long a killed process may take to go, and all that are just being started to get their environments.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ends the commands that were left running for these leases, each with its process group.
@@ -28,13 +29,15 @@ pub fn end_orphans(leases: &[Lease]) -> io::Result<()> {
     }
     let marks: Vec<Vec<u8>> =
         leases.iter().map(|lease| format!("{LEASE_VARIABLE}={}", lease.id).into_bytes()).collect();
+    let deadline = Instant::now() + PATIENCE;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let pid = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { continue };
         // From here on the number stands for this process alone.
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
-        let Some(index) = environment(pid).and_then(|of| marks.iter().position(|mark| holds(&of, mark)))
+        let Some(index) =
+            environment(pid, deadline).and_then(|of| marks.iter().position(|mark| holds(&of, mark)))
         else {
             continue;
         };
@@ -53,11 +56,28 @@ pub fn end_orphans(leases: &[Lease]) -> io::Result<()> {
     Ok(())
 }
 
-fn environment(pid: Pid) -> Option<Vec<u8>> {
-    let file = File::open(format!("/proc/{pid}/environ")).ok()?;
-    let mut environment = Vec::new();
-    file.take(LONGEST_ENVIRONMENT).read_to_end(&mut environment).ok()?;
-    Some(environment)
+/// What the process was started with, for which one that is just being started is waited for.
+fn environment(pid: Pid, deadline: Instant) -> Option<Vec<u8>> {
+    loop {
+        let environment = read(pid, "environ")?;
+        if !environment.is_empty() || !is_starting(pid) || Instant::now() >= deadline {
+            return Some(environment);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether the process is just becoming another program: it has one, which has no arguments yet, not even its name.
+fn is_starting(pid: Pid) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+        && read(pid, "cmdline").is_some_and(|arguments| arguments.is_empty())
+}
+
+fn read(pid: Pid, what: &str) -> Option<Vec<u8>> {
+    let file = File::open(format!("/proc/{pid}/{what}")).ok()?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST_ENVIRONMENT).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn holds(environment: &[u8], variable: &[u8]) -> bool {

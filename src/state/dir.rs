@@ -4,11 +4,19 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::process::geteuid;
 
 use super::error::StateError;
+
+/// How long to wait for the lock.  A command that a killed daemon was about to start holds it until it has started.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to wait between two attempts at it.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// The state directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -21,7 +29,7 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Opens the directory at `path` and locks it, in one attempt; makes it if there is none.
+    /// Opens the directory at `path` and locks it, within a second; makes it if there is none.
     ///
     /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
     /// else any permission: what is in it decides which lines are good, and shows who knocked.
@@ -41,12 +49,16 @@ impl StateDir {
         check(&path, &directory)?;
         let lock = open_file(&directory, "lock", OFlags::RDWR | OFlags::CREATE)
             .map_err(|error| fail("locked")(&path, error))?;
-        match fs2::FileExt::try_lock_exclusive(&lock) {
-            Ok(()) => Ok(StateDir { path, directory, _lock: lock }),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                Err(StateError::InUse { path })
+        let start = Instant::now();
+        loop {
+            match fs2::FileExt::try_lock_exclusive(&lock) {
+                Ok(()) => return Ok(StateDir { path, directory, _lock: lock }),
+                Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
+                    return Err(fail("locked")(&path, error));
+                }
+                Err(_) if start.elapsed() < PATIENCE => thread::sleep(RETRY),
+                Err(_) => return Err(StateError::InUse { path }),
             }
-            Err(error) => Err(fail("locked")(&path, error)),
         }
     }
 

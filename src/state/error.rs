@@ -62,7 +62,7 @@ pub enum StateError {
         path: PathBuf,
     },
     /// The operating system refuses something about a file in it.
-    #[error("{} cannot be {doing}: {error}; without it no one-time sequence can be used up", .path.display())]
+    #[error("{} cannot be {doing}: {error}; without it used lines and open doors would be forgotten", .path.display())]
     File {
         /// The file.
         path: PathBuf,

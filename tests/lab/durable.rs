@@ -1,12 +1,13 @@
 //! Strike, then run: shown by the system calls, and by a disk that fails.
 
-use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::collections::HashMap;
+use std::process::{Command, Stdio};
 
 use crate::daemon::Daemon;
 use crate::net::{Lab, SERVER};
 use crate::pads::Pads;
 use crate::programs;
+use crate::tracer::Tracer;
 use crate::wait::{PATIENCE, wait_until};
 
 fn door(pads: &Pads) -> String {
@@ -25,41 +26,45 @@ fn knock_next(lab: &Lab, pads: &Pads) {
     lab.knock(&["-f", pads.client.to_str().expect("a path in UTF-8"), SERVER]);
 }
 
-/// strace(1) on a running daemon, until it is dropped.
-struct Tracer {
-    child: Child,
-}
+/// What strace(1) is to show; each sync takes its time, so that what does not wait for it is seen.
+const SHOWN: [&str; 5] =
+    ["-y", "-e", "trace=pwrite64,fdatasync,execve", "-e", "inject=fdatasync:delay_enter=50000"];
 
-impl Tracer {
-    fn attach(lab: &Lab, daemon: &Daemon, args: &[&str]) -> Tracer {
-        let output = fs::File::create(lab.path("strace.err")).expect("a file for what strace says");
-        let mut command = Command::new("strace");
-        command.arg("-f").arg("-p").arg(daemon.pid().to_string()).arg("-o").arg(lab.path("trace")).args(args);
-        let child = command.stdin(Stdio::null()).stderr(output).spawn().expect("strace: install it");
-        let attached = || lab.read("strace.err").contains("attached");
-        assert!(wait_until(PATIENCE, attached), "strace did not attach: {}", lab.read("strace.err"));
-        Tracer { child }
+/// What the daemon has done to which file, and when it began to run a command.
+fn deeds(trace: &str) -> Vec<String> {
+    let mut deeds = Vec::new();
+    let mut begun = HashMap::new();
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').expect("a thread and its call");
+        let deed = match call.trim_start() {
+            call if call.starts_with("execve(\"/bin/sh\"") => {
+                deeds.push("run".to_owned());
+                continue;
+            }
+            call if call.starts_with("pwrite64(") && call.contains("\"#\", 1, ") => {
+                format!("strike {}", file(call))
+            }
+            call if call.starts_with("pwrite64(") => format!("record {}", file(call)),
+            call if call.starts_with("fdatasync(") => format!("sync {}", file(call)),
+            call if call.contains(" resumed>") => {
+                deeds.extend(begun.remove(thread));
+                continue;
+            }
+            _ => continue,
+        };
+        if call.ends_with("<unfinished ...>") {
+            begun.insert(thread, deed);
+        } else {
+            deeds.push(deed);
+        }
     }
+    deeds
 }
 
-impl Drop for Tracer {
-    fn drop(&mut self) {
-        // Killed, not terminated: asked to let go while a command is being started, it can wait for ever.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What the daemon did to its disk, and when it ran a command.
-fn deeds(trace: &str) -> Vec<&'static str> {
-    let deed = |line: &str| match line {
-        _ if line.contains("pwrite64(") && line.contains("\"#\", 1, ") => Some("strike"),
-        _ if line.contains("pwrite64(") => Some("record"),
-        _ if line.contains("fdatasync(") => Some("sync"),
-        _ if line.contains("execve(\"/bin/sh\"") => Some("run"),
-        _ => None,
-    };
-    trace.lines().filter_map(deed).collect()
+/// The name of the file that a call's descriptor stands for.
+fn file(line: &str) -> &str {
+    let path = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(path, _)| path);
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 #[test]
@@ -68,13 +73,41 @@ fn a_line_is_spent_and_struck_on_the_disk_before_the_command_is_started() {
     let Some(lab) = Lab::new(test) else { return };
     let pads = Pads::generate(&lab, "ssh", 5, &[]);
     let daemon = Daemon::start(&lab, &door(&pads));
-    let tracer = Tracer::attach(&lab, &daemon, &["-e", "trace=pwrite64,fdatasync,execve"]);
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
     knock_next(&lab, &pads);
     daemon.says(": ssh: OPEN SESAME");
     assert!(wait_until(PATIENCE, || lab.read("trace").contains("/bin/sh")), "{}", lab.read("trace"));
     drop(tracer);
     let trace = lab.read("trace");
-    assert_eq!(deeds(&trace), ["record", "sync", "strike", "sync", "run"], "{trace}");
+    let expected = ["record spent", "sync spent", "strike ssh.server", "sync ssh.server", "run"];
+    assert_eq!(deeds(&trace), expected, "{trace}");
+}
+
+#[test]
+fn that_a_door_is_to_be_closed_is_on_the_disk_before_it_opens_and_until_it_is_closed() {
+    let test = "that_a_door_is_to_be_closed_is_on_the_disk_before_it_opens_and_until_it_is_closed";
+    let Some(lab) = Lab::new(test) else { return };
+    let pads = Pads::generate(&lab, "ssh", 5, &[]);
+    let closing = "    cmd_timeout = 0\n    stop_command = true\n";
+    let daemon = Daemon::start(&lab, &(door(&pads) + closing));
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
+    knock_next(&lab, &pads);
+    let written = || deeds(&lab.read("trace")).iter().filter(|deed| deed.starts_with("record")).count();
+    assert!(wait_until(PATIENCE, || written() == 3), "{}", lab.read("trace"));
+    drop(tracer);
+    let trace = lab.read("trace");
+    let expected = [
+        "record spent",
+        "sync spent",
+        "strike ssh.server",
+        "sync ssh.server",
+        "record leases",
+        "sync leases",
+        "run",
+        "run",
+        "record leases",
+    ];
+    assert_eq!(deeds(&trace), expected, "{trace}");
 }
 
 #[test]
@@ -82,13 +115,15 @@ fn lines_that_were_skipped_cost_one_sync_together() {
     let Some(lab) = Lab::new("lines_that_were_skipped_cost_one_sync_together") else { return };
     let pads = Pads::generate(&lab, "ssh", 5, &[]);
     let daemon = Daemon::start(&lab, &door(&pads));
-    let tracer = Tracer::attach(&lab, &daemon, &["-e", "trace=pwrite64,fdatasync"]);
+    let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
     pads.lose(2);
     knock_next(&lab, &pads);
     daemon.says(": ssh: OPEN SESAME");
     drop(tracer);
     let trace = lab.read("trace");
-    assert_eq!(deeds(&trace), ["record", "sync", "strike", "strike", "strike", "sync"], "{trace}");
+    let strike = "strike ssh.server";
+    let expected = ["record spent", "sync spent", strike, strike, strike, "sync ssh.server"];
+    assert_eq!(deeds(&trace), expected, "{trace}");
     pads.server_has_struck(3);
 }
 

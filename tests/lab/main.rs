@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
+mod calls;
 mod copies;
 mod daemon;
 mod doors;
@@ -14,7 +15,9 @@ mod firewall;
 mod frames;
 mod hits;
 mod host;
+mod journal;
 mod net;
+mod noted;
 mod once;
 mod pads;
 mod procfs;
@@ -22,6 +25,7 @@ mod programs;
 mod shuffle;
 mod tail;
 mod timing;
+mod tracer;
 mod volley;
 mod wait;
 mod wire;
@@ -33,10 +37,13 @@ mod commands;
 mod crash;
 mod differential;
 mod durable;
+mod faults;
 mod flags;
 mod floods;
 mod interfaces;
 mod interop;
+mod killed;
+mod leases;
 mod life;
 mod links;
 mod locks;
@@ -54,6 +61,7 @@ mod shown;
 mod spent;
 mod stall;
 mod state;
+mod stops;
 mod syslog;
 mod traffic;
 mod wakes;

@@ -193,7 +193,7 @@ fn a_full_disk_shuts_nobody_out() {
     make_state_dir(&lab, 0o700);
     // Seen by the daemon and what it starts alone, and gone with it.
     let before = format!(
-        "set -e; mount -t tmpfs -o size=512k none {disk}; cp -p {pad} {disk}/pad; mkdir -m 700 {disk}/state; \
+        "set -e; mount -t tmpfs -o size=1m none {disk}; cp -p {pad} {disk}/pad; mkdir -m 700 {disk}/state; \
          mount --bind {disk}/state {state}; set +e",
         disk = disk.display(),
         pad = pads.server.display(),

@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::open::job::{CommandEnd, Ended, Job};
 use crate::open::lease::{Effect, Opening};
 use crate::quota::Quota;
-use crate::state::{Lease, LeaseKey, Left};
+use crate::state::{Lease, LeaseKey, LeaseStore, Left};
 
 impl<O: Outside> Executor<O> {
     /// Sees to the doors that an earlier run has left open.
@@ -60,6 +60,14 @@ impl<O: Outside> Executor<O> {
         self.open_no_more();
         let effects = self.leases.close_all(now);
         self.carry_out(effects, now);
+    }
+
+    /// Leaves the doors that [`Executor::close_all`] has not closed until now to the next start, which does so at once
+    /// and not when their time would have been up.
+    pub fn leave_due(&mut self) {
+        for lease in self.leases.owed() {
+            record_due(&mut self.lease_store, lease);
+        }
     }
 
     /// Opens no more doors, and leaves those that are open to the next start.
@@ -166,6 +174,11 @@ impl<O: Outside> Executor<O> {
                         warn!("a closed door cannot be taken out of the state directory: {error}");
                     }
                 }
+                Effect::LeftOpen(lease) => {
+                    let LeaseKey { door, source } = &lease.key;
+                    error!("{source}: {door}: the stop command has failed; the next start tries again");
+                    record_due(&mut self.lease_store, &lease);
+                }
                 Effect::Run(job) => self.run(job, now),
                 other => self.log_effect(&other, now),
             }
@@ -173,11 +186,8 @@ impl<O: Outside> Executor<O> {
     }
 
     fn log_effect(&mut self, effect: &Effect, now: Moment) {
-        let (Effect::TimedOut(key)
-        | Effect::Retry(key, _)
-        | Effect::GaveUp(key)
-        | Effect::LeftOpen(key)
-        | Effect::Refused(key)) = effect
+        let (Effect::TimedOut(key) | Effect::Retry(key, _) | Effect::GaveUp(key) | Effect::Refused(key)) =
+            effect
         else {
             return;
         };
@@ -194,9 +204,6 @@ impl<O: Outside> Executor<O> {
                 "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
                  nothing will close it"
             ),
-            Effect::LeftOpen(_) => {
-                error!("{source}: {door}: the stop command has failed; the next start tries again");
-            }
             _ => warn!("{source}: {door}: too many openings wait for a command that is still running"),
         }
     }
@@ -228,5 +235,13 @@ impl<O: Outside> Executor<O> {
         if let Some(count) = self.quota.as_mut().and_then(|quota| quota.settle(now)) {
             warn!("{count} lines about doors of one hit were left out: too many open at once");
         }
+    }
+}
+
+/// Records a lease with the deadline that it has now, which has passed.
+fn record_due(store: &mut LeaseStore, lease: &Lease) {
+    if let Err(error) = store.put(lease) {
+        let LeaseKey { door, source } = &lease.key;
+        warn!("{source}: {door}: the next start closes it only when its time is up: {error}");
     }
 }
