@@ -1,5 +1,6 @@
 use std::fs;
 
+use seqgen::pad::{LockedPad, PadErrorKind};
 use tempfile::TempDir;
 
 use super::*;

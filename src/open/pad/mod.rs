@@ -1,23 +1,25 @@
 //! One pad: which of its lines are armed, and using one up.
 
+mod stamp;
+mod using;
+
 use std::collections::VecDeque;
-use std::fs::Metadata;
+use std::fs;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
-use seqgen::pad::{Line, LockedPad, PadError, PadErrorKind, Position, ReadPad, Seen};
+use seqgen::pad::{Line, PadError, Position, ReadPad, Seen};
 use seqgen::sequence::Sequence;
 
+use self::stamp::Stamp;
+pub(super) use self::using::{Extent, Use};
 use super::memory::PadMemory;
 use super::resync::Resync;
 use crate::config::PadSource;
 use crate::message::{SlotCounter, SlotId};
 use crate::moment::Moment;
-use crate::state::{Mark, Spent};
+use crate::state::Spent;
 
 /// Tells pads apart for as long as the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,60 +93,6 @@ struct Rest {
     position: Position,
     seen: Seen,
     stamp: Stamp,
-}
-
-/// What tells whether a file is still the one that was read, and as it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether it is the same file with nothing added; a strike changes no more than its times.
-    fn is_as_long(self, other: Stamp) -> bool {
-        (self.device, self.inode, self.length) == (other.device, other.inode, other.length)
-    }
-}
-
-/// Which lines are used up together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// The line and those before it, which whoever knows it has skipped.
-    WithSkipped,
-    /// The line alone.
-    Alone,
-}
-
-/// What became of the attempt to use a line up.
-#[derive(Debug)]
-pub(super) enum Use {
-    /// It is struck, and so are this many lines before it that were skipped.
-    Struck {
-        /// How many lines were skipped.
-        skipped: usize,
-    },
-    /// Somebody else holds the lock, or is just putting another file in its place; to be tried again.
-    Busy,
-    /// It was no longer armed: used in the meantime, or skipped.
-    NotArmed,
-    /// It could not be struck, and is never to be used.
-    Failed(PadError),
-    /// It is struck, but cannot be remembered when the daemon ends; it is never to be used.
-    Forgettable(io::Error),
 }
 
 /// How the window has moved.
@@ -348,115 +296,10 @@ impl Pad {
         false
     }
 
-    /// Uses up the line behind `slot`, along with those before it if they were skipped: strikes them first, and then
-    /// the line itself.
-    ///
-    /// Only after [`Use::Struck`] may anything be run.  Unless it is busy, none of these lines is ever armed again;
-    /// the slots to disarm go to `gone`.
-    pub(super) fn use_up(
-        &mut self,
-        slot: SlotId,
-        extent: Extent,
-        spent: &mut Spent,
-        gone: &mut Vec<SlotId>,
-    ) -> Use {
-        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
-        let lines: Vec<&Line> = self.held.range(range.clone()).map(|held| &held.line).collect();
-        let locked = LockedPad::try_open(&self.path);
-        if let Err(PadError { kind: PadErrorKind::Busy | PadErrorKind::Replaced, .. }) = locked {
-            return Use::Busy;
-        }
-        // Another pad of the door may have had the same line.
-        let known = lines.last().is_none_or(|line| self.memory.knows(line, spent));
-        // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
-        let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
-        let struck = locked.and_then(|mut pad| pad.strike(&lines));
-        let skipped = range.end() - range.start();
-        self.drop_held(range, gone);
-        match (struck, remembered) {
-            _ if known => Use::NotArmed,
-            (Err(error), _) => Use::Failed(error),
-            (Ok(()), Err(error)) => Use::Forgettable(error),
-            (Ok(()), Ok(())) => Use::Struck { skipped },
-        }
-    }
-
-    /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
-    pub(super) fn pretend_use(
-        &mut self,
-        slot: SlotId,
-        extent: Extent,
-        spent: &mut Spent,
-        gone: &mut Vec<SlotId>,
-    ) -> Use {
-        let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
-        let skipped = range.end() - range.start();
-        match self.remember(range, spent, gone) {
-            Ok(()) => Use::Struck { skipped },
-            Err(error) => Use::Forgettable(error),
-        }
-    }
-
-    /// Gives up waiting for the lock: these lines are never to be used.
-    pub(super) fn give_up(
-        &mut self,
-        slot: SlotId,
-        extent: Extent,
-        spent: &mut Spent,
-        gone: &mut Vec<SlotId>,
-    ) -> io::Result<()> {
-        self.range(slot, extent).map_or(Ok(()), |range| self.remember(range, spent, gone))
-    }
-
-    /// Lets go of the lines that were used up elsewhere, in another pad of the door.
-    pub(super) fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
-        let memory = &self.memory;
-        self.held.retain(|held| {
-            let stays = !memory.knows(&held.line, spent);
-            if !stays {
-                gone.extend(held.slot);
-            }
-            stays
-        });
-    }
-
-    /// What to remember if the line behind `slot` can never be struck.
-    pub(super) fn marks(&self, slot: SlotId, extent: Extent) -> Vec<Mark> {
-        self.range(slot, extent).map(|range| self.marks_in(range)).unwrap_or_default()
-    }
-
-    fn marks_in(&self, range: RangeInclusive<usize>) -> Vec<Mark> {
-        self.held.range(range).flat_map(|held| self.memory.marks(&held.line)).collect()
-    }
-
-    fn remember(
-        &mut self,
-        range: RangeInclusive<usize>,
-        spent: &mut Spent,
-        gone: &mut Vec<SlotId>,
-    ) -> io::Result<()> {
-        let remembered = spent.add(self.marks_in(range.clone()));
-        self.drop_held(range, gone);
-        remembered
-    }
-
     fn index(&self, slot: SlotId) -> Option<usize> {
         self.held.iter().position(|held| held.slot == Some(slot))
-    }
-
-    fn range(&self, slot: SlotId, extent: Extent) -> Option<RangeInclusive<usize>> {
-        let index = self.index(slot)?;
-        Some(match extent {
-            Extent::WithSkipped => 0..=index,
-            Extent::Alone => index..=index,
-        })
-    }
-
-    fn drop_held(&mut self, range: RangeInclusive<usize>, gone: &mut Vec<SlotId>) {
-        gone.extend(self.held.drain(range).filter_map(|held| held.slot));
     }
 }
 
 #[cfg(test)]
-#[path = "pad_tests.rs"]
 mod tests;
