@@ -48,7 +48,7 @@ fetch_peer() {
 need cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
 need_cargo
 if ((EUID == 0)); then
-    need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace
+    need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace faketime=faketime
     fetch_peer
 fi
 

@@ -1,5 +1,6 @@
 //! Start, events, reload, end.
 
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use super::setup::{Setup, log_warnings};
 use crate::capture::{CaptureSide, Wish, WishSender, open_present};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
-use crate::logging::log_to;
+use crate::logging::{for_terminal, log_to};
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::state::{Left, State};
 
@@ -212,6 +213,11 @@ impl Life {
                     report.summary().iter().for_each(|summary| error!("{summary}"));
                 }
                 error!("{failure}; the daemon goes on as before");
+                if let Failure::Log(_) = failure {
+                    // The log that this went to may be one that nobody finds any more.
+                    let words = for_terminal(&failure.to_string());
+                    let _ = writeln!(stderr(), "knockd: {words}; the daemon goes on as before");
+                }
             }
         }
     }

@@ -6,11 +6,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use log::{debug, error};
+use log::{debug, error, warn};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
@@ -30,8 +31,10 @@ const OF_FILES: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF);
 
-/// Files come and go; what is written to those in it matters only where it is a pad.
+/// Files come and go, and may be read or not, which those that may not do not tell themselves; what is written to those
+/// in it matters only where it is a pad.
 const OF_DIRECTORIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::ATTRIB)
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
@@ -48,6 +51,8 @@ struct Watched {
     inotify: OwnedFd,
     /// Which watch each path that is not a directory was given last.
     files: Mutex<HashMap<PathBuf, i32>>,
+    /// Whether the log was told that the system has no watch left.
+    exhausted: AtomicBool,
 }
 
 impl PadWatch {
@@ -66,7 +71,7 @@ impl PadWatch {
     ///
     /// A path that is watched already is followed to where it leads now, so this is to be called again after a hint.
     /// Where the path goes through a symbolic link, both ends are watched; where directories are missing, the last that
-    /// is there.  What cannot be watched is worth a line for debugging only.
+    /// is there.  What cannot be watched is worth a line for debugging only, and the system's limit one warning.
     pub fn watch(&self, path: &Path) {
         let mut at = path.to_owned();
         for _ in 0..LINKS {
@@ -93,7 +98,11 @@ impl PadWatch {
     /// A watch that keeps what happens to itself.
     fn silent() -> io::Result<PadWatch> {
         let inotify = inotify::init(CreateFlags::CLOEXEC)?;
-        Ok(PadWatch(Arc::new(Watched { inotify, files: Mutex::default() })))
+        Ok(PadWatch(Arc::new(Watched {
+            inotify,
+            files: Mutex::default(),
+            exhausted: AtomicBool::new(false),
+        })))
     }
 
     /// Watches the directory that `path` stands in, or the nearest one above it that exists.
@@ -108,7 +117,15 @@ impl PadWatch {
     }
 
     fn add(&self, path: &Path, events: WatchFlags) -> Result<i32, Errno> {
-        inotify::add_watch(&self.0.inotify, path, events)
+        let added = inotify::add_watch(&self.0.inotify, path, events);
+        // Once: the next pads fare no better.
+        if added == Err(Errno::NOSPC) && !self.0.exhausted.swap(true, Ordering::Relaxed) {
+            warn!(
+                "changes of some pads are noticed late, within a minute, since the system watches no more files for \
+                 this user: raise fs.inotify.max_user_watches (sysctl)"
+            );
+        }
+        added
     }
 
     /// Notes the watch that a path has now, and ends the one that it had before if that was on another file.
@@ -119,6 +136,7 @@ impl PadWatch {
             None => files.remove(path),
         };
         if let Some(before) = before
+            && Some(before) != id
             && !files.values().any(|&id| id == before)
         {
             // It has ended by itself if its file was deleted.

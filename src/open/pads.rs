@@ -1,5 +1,6 @@
 //! A door's pads: one file, several, or those in a directory, one for each person.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,8 +45,8 @@ impl Pads {
     /// The pads of the door with this label.  Those that are among its `earlier` ones go on as they are.
     pub(super) fn new(source: PadSource, label: &Arc<str>, earlier: Option<Pads>) -> Pads {
         let mut members = earlier.map(|earlier| earlier.members).unwrap_or_default();
-        let asked = find_pads(&source.paths).0;
-        members.retain(|pad| asked.iter().any(|found| found.path == pad.path()));
+        let asked: HashSet<_> = find_pads(&source.paths).0.into_iter().map(|found| found.path).collect();
+        members.retain(|pad| asked.contains(pad.path()));
         members.iter_mut().for_each(Pad::say_again);
         Pads { source, label: Arc::clone(label), members, said: Vec::new() }
     }
@@ -68,8 +69,11 @@ impl Pads {
     pub(super) fn look(&mut self, counter: &mut PadCounter, spent: &Spent) -> Vec<String> {
         let (found, complaints) = find_pads(&self.source.paths);
         let reach = Reach::of(&self.source);
+        let mut places: HashMap<_, _> =
+            self.members.iter().enumerate().map(|(place, pad)| (pad.path().to_owned(), place)).collect();
         for Found { path, name } in found {
-            if let Some(pad) = self.members.iter_mut().find(|pad| pad.path() == path) {
+            let place = *places.entry(path.clone()).or_insert(self.members.len());
+            if let Some(pad) = self.members.get_mut(place) {
                 if (pad.reach(), pad.name()) != (reach, &name) {
                     pad.reconfigure(reach, name);
                 }
@@ -83,10 +87,12 @@ impl Pads {
         news
     }
 
-    /// Forgets pads that are directories now, which are looked into instead; their slots go to `gone`.
+    /// Forgets pads that the configuration names and that are directories now, which are looked into instead; their
+    /// slots go to `gone`.
     pub(super) fn drop_directories(&mut self, gone: &mut Vec<SlotId>) {
+        let now: Vec<&PathBuf> = self.source.paths.iter().filter(|path| path.is_dir()).collect();
         self.members.retain(|pad| {
-            let stays = !pad.path().is_dir();
+            let stays = !now.iter().any(|path| *path == pad.path());
             if !stays {
                 gone.extend(pad.armed().map(|(slot, _)| slot));
             }

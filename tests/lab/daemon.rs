@@ -37,6 +37,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) args: &'a [&'a str],
     /// Shell commands that go before, in a mount namespace that ends with the daemon.
     pub(crate) before: &'a str,
+    /// How long the start may take.
+    pub(crate) patience: Duration,
 }
 
 impl<'a> Launch<'a> {
@@ -49,6 +51,7 @@ impl<'a> Launch<'a> {
             doors,
             args: &["-i", "eth0", "-v"],
             before: "",
+            patience: PATIENCE,
         }
     }
 
@@ -87,7 +90,8 @@ impl<'a> Launch<'a> {
         let config = lab.path(&format!("{}.conf", self.name));
         let mut daemon = Daemon { child, config, log, options: self.options(lab) };
         assert!(
-            wait_until(PATIENCE, || daemon.count("starting up") > already || !daemon.runs()) && daemon.runs(),
+            wait_until(self.patience, || daemon.count("starting up") > already || !daemon.runs())
+                && daemon.runs(),
             "the daemon did not start:\n{}\n{}",
             lab.read(&output),
             daemon.log()

@@ -31,8 +31,9 @@ impl Process {
             let counts = status.lines().filter_map(|line| line.split_once("_ctxt_switches:"));
             counts.map(|(_, count)| count.trim().parse::<u64>().expect("a number")).sum()
         };
-        let wake_ups =
-            self.threads().iter().map(|id| switches(self.read(&format!("task/{id}/status")))).sum();
+        let status = |id: &u32| fs::read_to_string(format!("/proc/{}/task/{id}/status", self.0));
+        // A thread may end while we look.
+        let wake_ups = self.threads().iter().filter_map(|id| Some(switches(status(id).ok()?))).sum();
         Effort { ticks, wake_ups }
     }
 
@@ -54,6 +55,14 @@ impl Process {
     pub(crate) fn thread(&self, name: &str) -> u32 {
         let is_it = |id: &u32| self.read(&format!("task/{id}/comm")).trim_end() == name;
         self.threads().into_iter().find(is_it).expect("a thread of this name")
+    }
+
+    /// How much memory it takes, in KiB; of what it shares with others, its share.
+    pub(crate) fn memory(&self) -> u64 {
+        let rollup = self.read("smaps_rollup");
+        let size = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let size = size.and_then(|size| size.trim().strip_suffix(" kB")).expect("a size in KiB");
+        size.parse().expect("a number")
     }
 
     /// How many files it has open.

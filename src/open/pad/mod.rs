@@ -174,9 +174,13 @@ impl Pad {
     }
 
     /// Whether the file at the path is not what was read last: changed, replaced, gone or back.
+    ///
+    /// One that cannot be reached counts, too, since that can have another reason now.
     pub(super) fn has_changed(&self) -> bool {
-        let now = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
-        now != self.stamp
+        match fs::metadata(&self.path) {
+            Ok(metadata) => Some(Stamp::of(&metadata)) != self.stamp,
+            Err(error) => self.stamp.is_some() || error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// Reads the file from the top next time.

@@ -1,0 +1,99 @@
+//! A clock that is set while the daemon runs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::daemon::{Daemon, Launch};
+use crate::hardship::leased;
+use crate::hits::{Hit, send};
+use crate::net::{CLIENT, Lab, SERVER};
+use crate::once::{knock_line, knock_next};
+use crate::pads::Pads;
+use crate::tail::Tail;
+
+/// The time of day of a daemon, without its clock that counts from the boot.
+struct TimeOfDay {
+    offset: PathBuf,
+}
+
+impl TimeOfDay {
+    fn new(lab: &Lab) -> Self {
+        let time = Self { offset: lab.path("offset") };
+        time.set(lab, 0);
+        time
+    }
+
+    fn before(&self) -> String {
+        format!(
+            "export FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1; \
+             LD_PRELOAD=$(faketime -m -f +0 printenv LD_PRELOAD) || exit; export LD_PRELOAD",
+            self.offset.display()
+        )
+    }
+
+    /// Sets it so many seconds ahead of the real one.
+    fn set(&self, lab: &Lab, seconds: i64) {
+        let new = lab.path("offset.new");
+        fs::write(&new, format!("{seconds:+}\n"))
+            .and_then(|()| fs::rename(&new, &self.offset))
+            .expect("a file");
+    }
+}
+
+/// How long the door stays open.
+const LEASE: Duration = Duration::from_secs(2);
+
+/// The times of day, in seconds, at which the log says so.
+fn times(daemon: &Daemon, words: &str) -> Vec<i64> {
+    let log = daemon.log();
+    let said = log.lines().filter(|line| line.contains(words));
+    said.map(|line| {
+        let time = line.get(12..20).expect("a time of day").split(':');
+        time.fold(0, |sum, number| 60 * sum + number.parse::<i64>().expect("a number"))
+    })
+    .collect()
+}
+
+#[test]
+fn a_clock_that_is_set_changes_nothing() {
+    let Some(lab) = Lab::new("a_clock_that_is_set_changes_nothing") else { return };
+    let pads = Pads::generate(&lab, "ssh", 9, &[]);
+    let once = format!("one_time_sequences = {}", pads.server.display());
+    let doors = leased(&lab, "ssh", &once, 2);
+    let time = TimeOfDay::new(&lab);
+    let before = time.before();
+    let daemon = Launch { before: &before, ..Launch::new(&doors) }.start(&lab);
+    let mut told = Tail::new(&lab.path("told"));
+    let mut used = 0;
+    for seconds in [-3600, 3600] {
+        let start = Instant::now();
+        knock_next(&lab, &pads);
+        told.awaits(&format!("start ssh {CLIENT}\n"), 1);
+        time.set(&lab, seconds);
+        let closed = told.awaits(&format!("stop ssh {CLIENT}\n"), 1).duration_since(start);
+        assert!(closed >= LEASE, "closed after {closed:?}, with the clock set by {seconds} s");
+
+        // In the midst of a knock.
+        let hits: Vec<_> = pads.tcp_ports(used + 1).into_iter().map(Hit::Tcp).collect();
+        let (first, rest) = hits.split_at(2);
+        send(&lab.client, CLIENT, SERVER, first);
+        daemon.settle(&lab);
+        time.set(&lab, 0);
+        send(&lab.client, CLIENT, SERVER, rest);
+        told.awaits(&format!("start ssh {CLIENT}\n"), 1);
+        told.awaits(&format!("stop ssh {CLIENT}\n"), 1);
+        pads.lose(used + 2);
+        used += 2;
+        for line in 0..used {
+            knock_line(&lab, &pads, line);
+        }
+        assert_eq!(daemon.openings(&lab, "ssh"), used, "a used line opened");
+    }
+    pads.server_has_struck(4);
+    // It did see the clock being set.
+    let stops = times(&daemon, "stop");
+    let apart: Vec<_> = stops.windows(2).map(|pair| (pair[1] - pair[0]).rem_euclid(24 * 3600)).collect();
+    let seen = apart.iter().any(|apart| (3000..4200).contains(apart));
+    assert!(seen, "libfaketime was without effect: {apart:?}\n{}", daemon.log());
+}
