@@ -4,10 +4,10 @@ mod stamp;
 mod using;
 
 use std::collections::VecDeque;
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use seqgen::pad::{Line, PadError, Position, ReadPad, Seen};
 use seqgen::sequence::Sequence;
