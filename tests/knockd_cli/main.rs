@@ -156,7 +156,7 @@ fn no_path_controls_the_terminal() {
     let text = format!("[d]\none_time_sequences = {}\ntcpflags = syn\ncommand = true\n", pad.display());
     for text in [text.as_str(), "[d]\nseqence = 1\n", ""] {
         fs::write(&config, text).unwrap();
-        for args in [&["--check"][..], &["-i", "nosuch7"]] {
+        for args in [&["--check"][..], &["-i", "nosuch7", "-p", "/dev/null/pid"]] {
             let ran = knockd(&[&["-c", config.to_str().unwrap()], args].concat());
             let said = ran.out + &ran.err;
             assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
