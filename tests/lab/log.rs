@@ -140,6 +140,7 @@ command = "true"
             r#"
 [options]
 logfile = "{log}"
+state_dir = "{state}"
 ["do\u202eor\u2028\u2066"]
 sequence = [7000, 8000]
 tcpflags = "syn"
@@ -158,6 +159,7 @@ tcpflags = "syn"
 command = "true"
 "#,
             log = log.display(),
+            state = lab.path("knockd.state").display(),
             directory = lab.path("").display(),
         ),
     )
