@@ -30,8 +30,10 @@ mod quota;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod sandbox;
 #[cfg(feature = "daemon")]
-mod spawning;
-#[cfg(feature = "daemon")]
 pub mod state;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod wire;
