@@ -24,7 +24,7 @@ pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
-mod privileges;
+pub mod privileges;
 #[cfg(feature = "daemon")]
 mod quota;
 #[cfg(all(feature = "daemon", target_os = "linux"))]

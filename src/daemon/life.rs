@@ -14,6 +14,7 @@ use super::changes::changes;
 use super::detach;
 use super::events::{Event, Threads, start_commands, start_keeper, told, watch_pads, watch_signals};
 use super::failure::Failure;
+use super::inherited;
 use super::names::Names;
 use super::pidfile::PidFile;
 use super::setup::{Setup, log_warnings};
@@ -37,6 +38,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until it is told to end.
 pub(super) fn live(args: &Args) -> Result<(), Failure> {
+    inherited::keep_to_ourselves();
     let setup = Setup::new(args)?;
     if args.detached {
         detach::leave_session().map_err(Failure::system("the daemon cannot leave its session"))?;

@@ -10,6 +10,8 @@ mod detach;
 mod events;
 mod failure;
 #[cfg(target_os = "linux")]
+mod inherited;
+#[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]
 mod names;
