@@ -31,3 +31,5 @@ mod spawning;
 pub mod state;
 #[cfg(feature = "daemon")]
 pub mod track;
+#[cfg(feature = "daemon")]
+pub mod trust;
