@@ -37,3 +37,5 @@ pub mod supervisor;
 pub mod track;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod wire;
+#[cfg(feature = "daemon")]
+pub mod trust;

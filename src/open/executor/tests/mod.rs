@@ -16,6 +16,7 @@ use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
 mod pads;
+mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
 #[derive(Default)]
@@ -53,6 +54,7 @@ const PAD: &str = " 1,2\n 3,4\n 5,6\n";
 impl Lab {
     /// PAD stands for the pad's path in `text`.
     fn new(text: &str) -> Lab {
+        crate::trust::set_usual_umask();
         let directory = TempDir::new().unwrap();
         let pad = directory.path().join("pad");
         fs::write(&pad, PAD).unwrap();
