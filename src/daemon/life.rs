@@ -15,8 +15,9 @@ use super::detach;
 use super::events::{Event, Threads, start_commands, start_keeper, start_watch, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::names::Names;
+use super::notify::Manager;
 use super::pidfile::PidFile;
-use super::setup::{Setup, log_warnings};
+use super::setup::{Setup, log_warnings, summary};
 use crate::capture::{CaptureSide, Wish, WishSender, open_present};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
@@ -81,8 +82,23 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, config, executor, commands, mode, state_dir, happened, hinted, wishes, interfaces, clock }
-        .run()
+    let mut manager = Manager::from_environment();
+    manager.ready(summary(&config, &interfaces));
+    Life {
+        setup,
+        config,
+        executor,
+        commands,
+        mode,
+        state_dir,
+        happened,
+        hinted,
+        wishes,
+        interfaces,
+        clock,
+        manager,
+    }
+    .run()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -123,6 +139,8 @@ struct Life {
     wishes: WishSender,
     interfaces: Vec<String>,
     clock: Clock,
+    /// Whom to tell how we are.
+    manager: Manager,
 }
 
 impl Life {
@@ -152,12 +170,14 @@ impl Life {
                 None => {}
             }
             self.executor.tick(self.clock.now());
+            self.manager.alive(self.clock.now());
         }
     }
 
-    /// Waits for something to happen, or for the executor's next deadline.
+    /// Waits for something to happen, or for the next deadline.
     fn next_event(&self) -> Option<Event> {
-        let Some(deadline) = self.executor.next_deadline() else { return self.happened.recv().ok() };
+        let deadlines = [self.executor.next_deadline(), self.manager.next_pulse()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else { return self.happened.recv().ok() };
         let wait = deadline.wait_from(self.clock.now());
         let longest = if self.executor.is_idle() { Duration::MAX } else { NAP };
         self.happened.recv_timeout(wait.min(longest)).ok()
@@ -166,6 +186,7 @@ impl Life {
     /// Closes the open doors, for as long as an orderly end may take.
     fn close(&mut self) {
         info!("shutting down");
+        self.manager.stopping();
         self.executor.close_all(self.clock.now());
         if !self.await_commands() {
             error!("a door could not be closed in time; the next start closes it");
@@ -176,6 +197,7 @@ impl Life {
     /// Leaves the open doors to the next start.
     fn leave(&mut self) {
         info!("shutting down; doors that are open stay open until the next start");
+        self.manager.stopping();
         self.executor.leave_all();
         if !self.await_commands() {
             warn!("a command is still running; the next start ends it");
@@ -197,6 +219,7 @@ impl Life {
 
     /// Reads the configuration again; whatever is wrong with it, what runs goes on.
     fn reload(&mut self) {
+        self.manager.reloading();
         info!("re-reading config file: {}", self.setup.args().config.display());
         match self.try_reload() {
             Ok(config) => {
@@ -206,6 +229,7 @@ impl Life {
                 self.commands.limit_to(config.options.command_timeout.0);
                 self.executor.adopt(config.clone(), self.clock.now());
                 self.config = config;
+                self.manager.ready(summary(&self.config, &self.interfaces));
             }
             Err(failure) => {
                 if let Some(report) = failure.report() {
@@ -218,6 +242,8 @@ impl Life {
                     let words = for_terminal(&failure.to_string());
                     let _ = writeln!(stderr(), "knockd: {words}; the daemon goes on as before");
                 }
+                let status = summary(&self.config, &self.interfaces);
+                self.manager.ready(format_args!("{status}; the last reload failed, and the log says why"));
             }
         }
     }

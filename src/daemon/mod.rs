@@ -14,6 +14,8 @@ mod life;
 #[cfg(target_os = "linux")]
 mod names;
 #[cfg(target_os = "linux")]
+mod notify;
+#[cfg(target_os = "linux")]
 mod pad_watch;
 #[cfg(target_os = "linux")]
 mod pidfile;
