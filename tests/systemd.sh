@@ -36,19 +36,22 @@ caged() {
     mount -t cgroup2 cgroup2 "$lab/cgroup" || fail "this kernel has no cgroup2, which systemd needs"
     group=$lab/cgroup/knock-systemd-$$
     mkdir "$group"
+    cage=
     trap disband EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    # In the background, so that signals are heard.
-    timeout -k 5 "$longest" setpriv --pdeathsig KILL \
+    # In the background, so that signals are heard; each dies with the one that has started it.
+    setpriv --pdeathsig KILL timeout --kill-after 5 "$longest" setpriv --pdeathsig KILL \
         unshare --pid --mount-proc --net --ipc --uts --fork --kill-child \
         "$BASH" "$project/tests/systemd.sh" --lab "$programs" "$group" &
-    local cage=$!
+    cage=$!
     wait "$cage"
 }
 
 disband() {
     local status=$? process attempt
+    # What runs in the cage dies with it.
+    [[ -z $cage ]] || kill -KILL "$cage" 2>/dev/null || true
     for attempt in {1..100}; do
         while read -r process; do
             kill -KILL "$process" 2>/dev/null || true
