@@ -35,7 +35,7 @@ pub mod state;
 pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
-#[cfg(all(feature = "daemon", target_os = "linux"))]
-pub mod wire;
 #[cfg(feature = "daemon")]
 pub mod trust;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod wire;

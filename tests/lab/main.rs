@@ -50,6 +50,7 @@ mod life;
 mod links;
 mod locks;
 mod log;
+mod notify;
 mod one_time;
 mod people;
 mod plenty;
