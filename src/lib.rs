@@ -26,8 +26,12 @@ pub mod networks;
 pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod privileges;
 #[cfg(feature = "daemon")]
 mod quota;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod sandbox;
 #[cfg(feature = "daemon")]
 mod spawning;
 #[cfg(feature = "daemon")]
