@@ -27,14 +27,16 @@ pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
-mod privileges;
+pub mod privileges;
 #[cfg(feature = "daemon")]
 mod quota;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod sandbox;
 #[cfg(feature = "daemon")]
-mod spawning;
-#[cfg(feature = "daemon")]
 pub mod state;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod wire;

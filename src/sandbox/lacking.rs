@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A part of the confinement that this kernel does not have, or that a start without root cannot bring about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Lacking {
     /// It stays the user that started it.

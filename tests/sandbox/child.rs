@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use knockd::clock::Clock;
-use knockd::config::Sandbox;
+use knockd::config::{Capabilities, Sandbox};
+use knockd::privileges::{for_starting_captures, keep_only};
 use knockd::sandbox::{Confinement, Identity, confine};
 use nix::libc;
 use nix::sys::ptrace;
@@ -31,6 +32,9 @@ pub(crate) const ROLE: &str = "be-confined";
 
 /// Who starts without root and is nobody's namesake.
 pub(crate) const STRANGER: u32 = 54_321;
+
+/// What is kept where something is: `cap_net_admin` and `cap_net_raw`.
+pub(crate) const KEPT: [u8; 2] = [12, 13];
 
 /// A process that nobody but root may touch.
 const INIT: i32 = 1;
@@ -70,6 +74,13 @@ fn be_confined(strength: Sandbox) {
 /// What the process becomes before it is confined; nothing if the word is for later.
 fn before(word: &str) -> Option<()> {
     match word {
+        "keep" => keep_only(&Capabilities::of(KEPT)).unwrap(),
+        "keep-for-captures" => for_starting_captures(&Capabilities::of(KEPT)).unwrap(),
+        "run" => run_something("command"),
+        "run-in-a-thread" => thread::scope(|scope| drop(scope.spawn(|| run_something("thread")))),
+        "keep-in-another-thread" => thread::scope(|scope| drop(scope.spawn(|| before("keep")))),
+        "start-confined" => start_confined(),
+        "as-stranger-with-capabilities" => become_user_with_capabilities(STRANGER),
         "in-groups" => set_thread_groups(&[4, 27].map(rustix::fs::Gid::from_raw)).unwrap(),
         "clinging" => cling_to_capabilities(),
         "as-stranger" => become_user(STRANGER),
@@ -103,6 +114,31 @@ fn become_user(id: u32) {
     set_thread_groups(&[]).unwrap();
     set_thread_res_gid(gid, gid, gid).unwrap();
     set_thread_res_uid(uid, uid, uid).unwrap();
+}
+
+/// Becomes this user, and keeps root's capabilities, though for itself alone.
+fn become_user_with_capabilities(id: u32) {
+    rustix::thread::set_keep_capabilities(true).unwrap();
+    let mut sets = rustix::thread::capabilities(None).unwrap();
+    become_user(id);
+    sets.inheritable = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, sets).unwrap();
+}
+
+/// Says which capabilities a program has that this thread runs.
+fn run_something(whose: &str) {
+    let output = Command::new("cat").arg("/proc/self/status").output().unwrap();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        if let Some((set, value)) = line.strip_prefix("Cap").and_then(|line| line.split_once(":\t")) {
+            say(&format!("{whose}-{set}"), u64::from_str_radix(value, 16).unwrap());
+        }
+    }
+}
+
+/// Starts a confined process, which speaks for itself.
+fn start_confined() {
+    let status = Command::new(std::env::current_exe().unwrap()).args([ROLE, "strict"]).status().unwrap();
+    say("ended", status.code());
 }
 
 /// From now on these calls fail in this way, as on a kernel that does not have them.

@@ -1,5 +1,8 @@
 //! What a kernel or a start without root does not have is said, and no more.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
 use libtest_mimic::Trial;
 
 use crate::child::STRANGER;
@@ -16,6 +19,9 @@ pub(crate) fn tests() -> Vec<Trial> {
             for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
                 assert_eq!(waiting.status(set), "0000000000000000", "{set}");
             }
+            // The files of a process that cannot be dumped are root's.
+            let owner = MetadataExt::uid(&fs::metadata(waiting.proc("environ")).unwrap());
+            assert_eq!(owner, 0);
             assert_eq!((waiting.status("NoNewPrivs"), waiting.status("Seccomp")), ("1".into(), "2".into()));
         }),
         as_root("a_start_without_root_is_kept_from_files_by_landlock", || {

@@ -8,6 +8,7 @@
 mod child;
 mod deeds;
 mod given_up;
+mod kept;
 mod lacking;
 mod life;
 mod parent;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let tests: Vec<Trial> =
-        [given_up::tests(), deeds::tests(), wire::tests(), life::tests(), lacking::tests()]
+        [given_up::tests(), deeds::tests(), wire::tests(), life::tests(), lacking::tests(), kept::tests()]
             .into_iter()
             .flatten()
             .collect();
