@@ -11,6 +11,9 @@ pub mod config;
 pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod flags;
+#[cfg(all(feature = "daemon", target_os = "linux", any(test, feature = "fuzzing")))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "daemon")]
 pub mod logging;
 #[cfg(feature = "daemon")]
