@@ -47,9 +47,9 @@ impl CaptureThread {
         let (go_on, may_go_on) = mpsc::channel();
         let (starts, started) = mpsc::channel();
         let (begins, begun) = mpsc::channel();
-        let listed = capabilities.clone();
+        let listed = capabilities;
         let body = move || {
-            let limited = listed.as_ref().map_or(Ok(()), for_starting_captures);
+            let limited = listed.map_or(Ok(()), |listed| for_starting_captures(&listed));
             if may_go_on.recv().is_err() {
                 return;
             }
@@ -72,7 +72,7 @@ impl CaptureThread {
             .name("capture".to_owned())
             .spawn(body)
             .map_err(Failure::system("the capture thread cannot be started"))?;
-        capabilities.as_ref().map_or(Ok(()), keep_only).map_err(Failure::system(LIMITS))?;
+        capabilities.map_or(Ok(()), |listed| keep_only(&listed)).map_err(Failure::system(LIMITS))?;
         Ok(CaptureThread { keeper: sender, go_on, started, begun })
     }
 

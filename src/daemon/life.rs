@@ -54,7 +54,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         interfaces: interfaces.clone(),
         families: setup.families(),
         confinement: Confinement { identity, strength: config.options.sandbox },
-        capabilities: config.options.capabilities.clone(),
+        capabilities: config.options.capabilities,
     };
     // Before any other thread there is, since each has the capabilities of the one that starts it.
     let captures = CaptureThread::new(beginning, events.clone())?;
