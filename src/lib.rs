@@ -23,11 +23,19 @@ pub mod networks;
 pub mod open;
 #[cfg(feature = "daemon")]
 pub mod packet;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod privileges;
 #[cfg(feature = "daemon")]
 mod quota;
-#[cfg(feature = "daemon")]
-mod spawning;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod sandbox;
 #[cfg(feature = "daemon")]
 pub mod state;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod wire;
+#[cfg(feature = "daemon")]
+pub mod trust;

@@ -27,6 +27,23 @@ impl SlotCounter {
         self.0 += 1;
         SlotId(self.0)
     }
+
+    /// Whether this number was given out.
+    pub fn has_given(&self, slot: SlotId) -> bool {
+        (1..=self.0).contains(&slot.0)
+    }
+}
+
+/// A number for one configuration that is in force; the next one has a higher number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// The next one.
+    #[must_use]
+    pub fn next(self) -> Generation {
+        Generation(self.0.wrapping_add(1))
+    }
 }
 
 /// What of a door matters to matching.
@@ -78,6 +95,8 @@ pub enum Families {
 /// Everything the capture side matches against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// The configuration that it comes from.
+    pub generation: Generation,
     /// The doors' rules.
     pub doors: Vec<DoorRule>,
     /// The armed sequences.
@@ -88,7 +107,16 @@ pub struct Plan {
     pub max_sources: usize,
 }
 
-/// From the capture side to the executor.
+/// From the capture side to the executor: what it has seen, and by which configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The configuration that the capture side matches against.
+    pub generation: Generation,
+    /// What it has seen.
+    pub report: Report,
+}
+
+/// What the capture side has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
     /// `source` has made the first `stage` hits of the slot's sequence.
@@ -164,7 +192,7 @@ impl Report {
 }
 
 /// From the executor to the capture side.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Match against this plan from now on.  Attempts at slots that stay go on.
     Adopt(Plan),

@@ -7,12 +7,16 @@ use crate::moment::Moment;
 /// How many reports or lines may come at once.
 const BURST: u32 = 40;
 
+/// How many may come at once where another quota has held back before.
+const GENEROUS: u32 = 400;
+
 /// How long it takes until one more may come: twenty in a second.
 const REFILL: Duration = Duration::from_millis(50);
 
 /// A bucket of reports or lines that refills with time, and a count of those that found it empty.
 #[derive(Debug)]
 pub(crate) struct Quota {
+    burst: u32,
     left: u32,
     /// When the last of what is left came in.
     refilled: Moment,
@@ -22,7 +26,16 @@ pub(crate) struct Quota {
 impl Quota {
     /// A full bucket.
     pub(crate) fn new(now: Moment) -> Quota {
-        Quota { left: BURST, refilled: now, held_back: 0 }
+        Quota::of(BURST, now)
+    }
+
+    /// One that lets through at once what another one has let through over some seconds.
+    pub(crate) fn generous(now: Moment) -> Quota {
+        Quota::of(GENEROUS, now)
+    }
+
+    fn of(burst: u32, now: Moment) -> Quota {
+        Quota { burst, left: burst, refilled: now, held_back: 0 }
     }
 
     /// Whether one more report may pass; if not, it is counted.
@@ -52,11 +65,11 @@ impl Quota {
     }
 
     fn refill(&mut self, now: Moment) {
-        while self.left < BURST && self.refilled + REFILL <= now {
+        while self.left < self.burst && self.refilled + REFILL <= now {
             self.refilled = self.refilled + REFILL;
             self.left += 1;
         }
-        if self.left == BURST {
+        if self.left == self.burst {
             self.refilled = now;
         }
     }

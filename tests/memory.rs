@@ -22,7 +22,7 @@ fn tracker() -> Tracker {
     let slots = vec![Slot { id: SlotId(1), door: 0, sequence, once: false, limit }];
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
-    tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: MAX_SOURCES });
+    tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: MAX_SOURCES, ..Plan::default() });
     tracker
 }
 

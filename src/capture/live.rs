@@ -1,19 +1,16 @@
 //! One interface, opened for capture.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
 use nix::sys::socket::{SockaddrStorage, getsockname};
 use pcap::{Active, Capture};
-use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::io::Errno;
 
 use super::filter;
-use super::host::Host;
 use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
-use crate::spawning;
+use crate::supervisor::Host;
 
 /// The size of all capture rings together in bytes, which count as memory.
 ///
@@ -29,14 +26,15 @@ const SMALLEST_RING: usize = 256 << 10;
 const BATCH: usize = 64;
 
 /// An interface from which hits come.
-pub struct Feed {
+pub(super) struct Feed {
     capture: Capture<Active>,
     link: LinkLayer,
     by_loopback: bool,
     families: Families,
     filter: Option<String>,
-    name: String,
-    bound: Bound,
+    number: u32,
+    /// The kernel's number for the interface, 0 for all of them.
+    index: u32,
     alarms: Alarms,
 }
 
@@ -68,16 +66,7 @@ pub(super) enum Arrived {
 
 /// Why an interface cannot be captured from.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The daemon may not capture.
-    #[error(
-        "capturing on {name} needs the capability CAP_NET_RAW; start knockd as root, or give it with \
-         `setcap cap_net_raw+ep` on the program or AmbientCapabilities=CAP_NET_RAW in its systemd unit"
-    )]
-    Privilege {
-        /// The interface.
-        name: String,
-    },
+pub(super) enum OpenError {
     /// Its frames have a link layer that is not decoded.
     #[error("interface {name} has link type {link}, which knockd does not know")]
     LinkType {
@@ -100,66 +89,23 @@ impl OpenError {
     /// Whether waiting does not help.
     pub(super) fn is_lasting(&self) -> bool {
         match self {
-            OpenError::Privilege { .. } | OpenError::LinkType { .. } => true,
+            OpenError::LinkType { .. } => true,
             OpenError::Capture { .. } => false,
         }
     }
 }
 
-/// Which interface a capture handle is bound to.
-///
-/// libpcap does not report when that one is deleted, and another one may have its name and even its number by then.
-#[derive(Clone)]
-pub(super) struct Bound(Arc<OwnedFd>);
-
-impl Bound {
-    /// The kernel's number of the interface, 0 for all of them; nothing once it is gone.
-    pub(super) fn index(&self) -> Option<u32> {
-        // Not as a `LinkAddr`: the kernel's answer is shorter than that by the bytes that an Ethernet address leaves over.
-        let address: SockaddrStorage = getsockname(self.0.as_raw_fd()).ok()?;
-        // Of a handle without its interface, the number is -1.
-        u32::try_from(address.as_link_addr()?.ifindex()).ok().filter(|index| *index != u32::MAX)
-    }
-}
-
-/// Opens those of these interfaces, some of `among` so many, that are there and up; nothing is said of one that fails in a
-/// way that may pass.
-pub fn open_present(names: &[String], among: usize, families: Families) -> Result<Vec<Feed>, OpenError> {
-    let Some(first) = names.first() else { return Ok(Vec::new()) };
-    // Asked for once more, so that a daemon without privilege is told even where no interface is there yet.
-    let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
-    if matches!(socket, Err(Errno::PERM | Errno::ACCESS)) {
-        return Err(OpenError::Privilege { name: first.clone() });
-    }
-    let Ok(host) = Host::look() else { return Ok(Vec::new()) };
-    let mut feeds = Vec::new();
-    for name in names {
-        if host.find(name).is_some_and(|present| present.up) {
-            match Feed::open(name, families, among, &host) {
-                Ok(feed) => feeds.push(feed),
-                Err(error) if error.is_lasting() => return Err(error),
-                Err(_) => {}
-            }
-        }
-    }
-    Ok(feeds)
-}
-
 impl Feed {
     /// Opens the interface, one of `among` so many; it sees nothing until [`Feed::watch`] says what there is to see.
-    pub(super) fn open(name: &str, families: Families, among: usize, host: &Host) -> Result<Feed, OpenError> {
+    pub(super) fn open(number: u32, name: &str, families: Families, among: usize) -> Result<Feed, OpenError> {
         let size = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
         let fail = |error| OpenError::Capture { name: name.to_owned(), error };
-        let alone = spawning::alone();
         let opened = Capture::from_device(name).and_then(|inactive| {
             let inactive = inactive.snaplen(size(SNAP_LENGTH)).buffer_size(size(ring(among)));
             inactive.immediate_mode(true).promisc(false).open()?.setnonblock()
         });
         let capture = opened.map_err(fail)?;
-        // libpcap opens its socket without close-on-exec; no command is to inherit a view of the wire.
-        fcntl_setfd(&capture, FdFlags::CLOEXEC).map_err(|errno| fail(failed_call(errno)))?;
-        drop(alone);
-        let bound = fcntl_dupfd_cloexec(&capture, 0).map_err(|errno| fail(failed_call(errno)))?;
+        let index = bound_to(&capture).ok_or_else(|| fail(failed_call(Errno::NODEV)))?;
         let link_type = capture.get_datalink();
         let Some(link) = LinkLayer::from_pcap(link_type.0) else {
             let link = link_type.get_name().unwrap_or_else(|_| link_type.0.to_string());
@@ -168,11 +114,11 @@ impl Feed {
         let mut feed = Feed {
             capture,
             link,
-            by_loopback: host.is_loopback(name),
+            by_loopback: is_loopback(name),
             families,
             filter: None,
-            name: name.to_owned(),
-            bound: Bound(Arc::new(bound)),
+            number,
+            index,
             alarms: Alarms::default(),
         };
         feed.watch(&Traffic::default()).map_err(fail)?;
@@ -214,15 +160,34 @@ impl Feed {
         self.alarms.pass(alarm)
     }
 
-    /// The interface's name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The number that the executor has given it.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
-    /// Which interface it is bound to.
-    pub(super) fn bound(&self) -> Bound {
-        self.bound.clone()
+    /// The kernel's number for the interface that was opened, 0 for all of them.
+    pub(super) fn index(&self) -> u32 {
+        self.index
     }
+
+    /// Whether it still has the interface that was opened.
+    ///
+    /// libpcap does not report when that one is deleted, and another one may have its name and even its number by then.
+    pub(super) fn is_bound(&self) -> bool {
+        bound_to(&self.capture) == Some(self.index)
+    }
+}
+
+/// The kernel's number for the interface that a handle is bound to, 0 for all of them; nothing once it is gone.
+fn bound_to(capture: &Capture<Active>) -> Option<u32> {
+    // Not as a `LinkAddr`: the kernel's answer is shorter than that by the bytes that an Ethernet address leaves over.
+    let address: SockaddrStorage = getsockname(capture.as_raw_fd()).ok()?;
+    // Of a handle without its interface, the number is -1.
+    u32::try_from(address.as_link_addr()?.ifindex()).ok().filter(|index| *index != u32::MAX)
+}
+
+fn is_loopback(name: &str) -> bool {
+    Host::look().is_ok_and(|host| host.is_loopback(name))
 }
 
 impl AsFd for Feed {

@@ -1,14 +1,11 @@
-//! Taking frames off the wire: interfaces, the kernel filter, and the loop that feeds the tracker.
+//! The capture process: takes frames off the wire and follows who knocks, without any privilege.
+//!
+//! It is this program, started by the executor ([`crate::supervisor`]) with a socket as its standard input.
 
 mod filter;
-mod host;
-mod interfaces;
-mod keeper;
+mod line;
 mod live;
-mod post;
+mod process;
 mod watch;
 
-pub use keeper::{CaptureSide, Keeper, Wish, WishSender};
-pub use live::{Feed, OpenError, open_present};
-pub use post::Post;
-pub use watch::{Control, FeedNumber, Loss, OrderSender, Watch};
+pub use process::{CaptureError, Seen, run};

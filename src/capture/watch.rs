@@ -1,21 +1,22 @@
 //! The capture loop: waits for packets, orders and deadlines, and feeds the tracker.
 
-use std::io;
+use std::collections::HashSet;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use log::info;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::line::{Line, LineError};
 use super::live::{Arrived, Feed};
-use super::post::{Inbox, Post, post};
+use super::process::Seen;
 use crate::clock::Clock;
-use crate::message::{Order, Report, Traffic};
+use crate::message::{Families, Generation, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
 use crate::quota::Quota;
 use crate::track::{Here, Tracker};
+use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
 
 /// How long packets gather once one has come.
 ///
@@ -29,197 +30,252 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long nothing is done when waiting is impossible.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// What a [`Watch`] can be told.
-pub enum Control {
-    /// What to match.
-    Order(Order),
-    /// Which addresses the host has now.
-    Here(Here),
-    /// To capture from this interface, too.
-    Listen {
-        /// The interface.
-        feed: Feed,
-        /// Its number in [`Control::Close`] and [`Loss`].
-        number: FeedNumber,
-        /// Whether the log is told.
-        say: bool,
-    },
-    /// To hand this feed back.
-    Close(FeedNumber),
+/// How often packets are taken at most when this process is to end; a flood does not end by itself.
+const LAST_LOOKS: usize = 1000;
+
+/// Which packets are judged, by when they arrived: of two processes that see the same interface while one takes over from
+/// the other, one judges each.
+#[derive(Clone, Copy, Debug)]
+struct Shift {
+    after: SystemTime,
+    until: Option<SystemTime>,
 }
 
-/// A number for one opened interface, never used twice.
-pub type FeedNumber = u64;
-
-/// A feed that is captured from no more; whoever gets it may take the time to close it.
-pub struct Loss {
-    /// Which one.
-    pub(super) number: FeedNumber,
-    /// Its interface.
-    pub(super) feed: Feed,
-    /// What went wrong; nothing when it was asked for.
-    pub(super) error: Option<String>,
+impl Shift {
+    fn covers(&self, at: SystemTime) -> bool {
+        self.after < at && self.until.is_none_or(|until| at <= until)
+    }
 }
 
-/// Gives orders to a [`Watch`], and wakes it to read them.
-pub type OrderSender = Post<Control>;
-
-/// The capture side: feeds and tracker, which know no pads, files or commands.
-pub struct Watch {
-    feeds: Vec<(FeedNumber, Feed)>,
-    traffic: Traffic,
+/// What the capture process does once it is confined.
+pub(super) struct Watch {
+    line: Line,
+    feeds: Vec<Feed>,
     tracker: Tracker,
+    generation: Generation,
     clock: Clock,
+    /// Nothing until the executor says so.
+    shift: Option<Shift>,
     /// When the latest hit arrived.
     latest: Moment,
     quota: Quota,
-    orders: Inbox<Control>,
-    /// Takes the feeds that are captured from no more.
-    losses: Box<dyn Fn(Loss) + Send>,
+    /// How many lines for the log were not sent, and are still to be counted.
+    left_out: u64,
+    seen: Option<Seen>,
 }
 
 impl Watch {
-    /// A watch that listens nowhere yet, and the sender of its orders.
-    pub(super) fn new(
-        tracker: Tracker,
-        clock: Clock,
-        losses: impl Fn(Loss) + Send + 'static,
-    ) -> io::Result<(Watch, OrderSender)> {
-        let (sender, orders) = post()?;
+    /// A watch on these interfaces that matches nothing yet.
+    pub(super) fn new(line: Line, feeds: Vec<Feed>, families: Families, seen: Option<Seen>) -> Watch {
+        let clock = Clock;
         let latest = clock.now();
-        let (feeds, traffic, quota) = (Vec::new(), Traffic::default(), Quota::new(latest));
-        let losses = Box::new(losses);
-        Ok((Watch { feeds, traffic, tracker, clock, latest, quota, orders, losses }, sender))
+        Watch {
+            line,
+            feeds,
+            tracker: Tracker::new(Here::Addresses(HashSet::new()), families),
+            generation: Generation::default(),
+            clock,
+            shift: None,
+            latest,
+            quota: Quota::new(latest),
+            left_out: 0,
+            seen,
+        }
     }
 
     /// Watches until it is told to stop.
-    pub fn run(mut self, mut report: impl FnMut(Report)) {
+    pub(super) fn run(mut self) -> Result<(), LineError> {
         let mut reports = Vec::new();
-        while self.obey() {
-            let arrived = self.take_hits(&mut reports);
+        loop {
+            self.line.flush()?;
+            self.obey()?;
+            let Some(shift) = self.shift else {
+                self.wait()?;
+                continue;
+            };
+            if shift.until.is_some() {
+                return self.end(shift, &mut reports);
+            }
+            if self.line.is_full() {
+                self.wait()?;
+                continue;
+            }
+            let arrived = self.take_hits(shift, &mut reports)?;
             if arrived != Arrived::FullBatch {
                 // Only now is it certain that no hit which was in time is still to be seen.
                 self.tracker.expire(self.clock.now(), &mut reports);
             }
-            let now = self.clock.now();
-            let quota = &mut self.quota;
-            reports.drain(..).filter(|r| !r.is_for_the_log() || quota.allows(now)).for_each(&mut report);
-            if let Some(count) = quota.settle(now) {
-                report(Report::LeftOut { count });
-            }
+            self.tell(&mut reports)?;
             match arrived {
                 Arrived::FullBatch => {}
                 Arrived::Some => thread::sleep(GATHER),
-                Arrived::Nothing => self.wait(),
+                Arrived::Nothing => self.wait()?,
             }
         }
     }
 
-    /// Carries out the orders that have come; `false` when one of them is to stop.
-    pub fn obey(&mut self) -> bool {
-        let controls: Vec<Control> = self.orders.take().collect();
-        for control in controls {
-            match control {
-                Control::Order(Order::Adopt(plan)) => {
-                    self.watch(&plan.traffic);
+    /// Judges what has arrived until this process was relieved.
+    fn end(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<(), LineError> {
+        // What arrived then is in the ring by now.
+        thread::sleep(GATHER);
+        for _ in 0..LAST_LOOKS {
+            if self.take_hits(shift, reports)? == Arrived::Nothing {
+                break;
+            }
+        }
+        self.tell(reports)?;
+        self.line.flush_all()
+    }
+
+    /// Carries out the orders that have come.
+    fn obey(&mut self) -> Result<(), LineError> {
+        while let Some(instruction) = self.line.next()? {
+            match instruction {
+                Instruction::Adopt(plan) => {
+                    self.generation = plan.generation;
+                    self.watch(&plan.traffic)?;
                     self.tracker.adopt(plan);
                 }
-                Control::Order(Order::Arm(slot)) => self.tracker.arm(slot),
-                Control::Order(Order::Disarm(slot)) => self.tracker.disarm(slot),
-                Control::Order(Order::Watch(traffic)) => self.watch(&traffic),
-                Control::Order(Order::Stop) => return false,
-                Control::Here(here) => self.tracker.set_here(here),
-                Control::Listen { feed, number, say } => self.listen(feed, number, say),
-                Control::Close(number) => self.lose(|known, _| (known == number).then_some(None)),
-            }
-        }
-        true
-    }
-
-    /// Captures from one more interface, and says so once it is true.
-    fn listen(&mut self, mut feed: Feed, number: FeedNumber, say: bool) {
-        match feed.watch(&self.traffic) {
-            Ok(()) => {
-                if say {
-                    info!("listening on {}", feed.name());
+                Instruction::Arm(slot) => self.tracker.arm(slot),
+                Instruction::Disarm(slot) => self.tracker.disarm(slot),
+                Instruction::Watch(traffic) => self.watch(&traffic)?,
+                Instruction::Here(addresses) => {
+                    self.tracker.set_here(Here::Addresses(addresses.into_iter().collect()));
                 }
-                self.feeds.push((number, feed));
+                Instruction::Sync(number) => self.line.say(&Sight::Synced(number))?,
+                Instruction::Go { after } => {
+                    self.shift = Some(Shift { after: time(after), until: None });
+                }
+                Instruction::Stop { until } => match &mut self.shift {
+                    Some(shift) => shift.until = Some(time(until)),
+                    None => return Err(LineError::Ended),
+                },
+                Instruction::Look => self.lose(|feed| (!feed.is_bound()).then_some(Loss::Gone))?,
+                Instruction::Close { number } => self.feeds.retain(|feed| feed.number() != number),
+                Instruction::Listen { .. } | Instruction::Ipv4Only | Instruction::Confine { .. } => {
+                    return Err(BadMessage.into());
+                }
             }
-            Err(error) => (self.losses)(Loss { number, feed, error: Some(error.to_string()) }),
         }
+        Ok(())
     }
 
-    /// Hands back the feeds for which this says so, with what went wrong.
-    fn lose(&mut self, mut is_lost: impl FnMut(FeedNumber, &mut Feed) -> Option<Option<String>>) {
+    /// Lets go of the feeds for which there is a reason.
+    fn lose(&mut self, mut reason: impl FnMut(&mut Feed) -> Option<Loss>) -> Result<(), LineError> {
         let mut at = 0;
-        while let Some((number, feed)) = self.feeds.get_mut(at) {
-            if let Some(error) = is_lost(*number, feed) {
-                let (number, feed) = self.feeds.remove(at);
-                (self.losses)(Loss { number, feed, error });
+        while let Some(feed) = self.feeds.get_mut(at) {
+            if let Some(loss) = reason(feed) {
+                let number = self.feeds.remove(at).number();
+                self.line.say(&Sight::Lost { number, loss })?;
             } else {
                 at += 1;
             }
         }
+        Ok(())
     }
 
-    fn watch(&mut self, traffic: &Traffic) {
-        self.traffic = traffic.clone();
-        self.lose(|_, feed| feed.watch(traffic).err().map(|error| Some(error.to_string())));
+    fn watch(&mut self, traffic: &Traffic) -> Result<(), LineError> {
+        self.lose(|feed| feed.watch(traffic).is_err().then_some(Loss::Failed))?;
+        Ok(())
     }
 
     /// Judges one batch of packets of each feed; how much the busiest has brought.
-    fn take_hits(&mut self, reports: &mut Vec<Report>) -> Arrived {
+    fn take_hits(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<Arrived, LineError> {
         let mut most = Arrived::Nothing;
-        let clock = self.clock;
+        let (clock, seen) = (self.clock, self.seen);
         let read_clocks = || (clock.now(), SystemTime::now());
         let mut clocks = read_clocks();
         let (tracker, latest) = (&mut self.tracker, &mut self.latest);
         let mut take = |hit: &Hit, at: SystemTime| {
-            *latest = arrival(at, &mut clocks, read_clocks).max(*latest);
-            tracker.hit(hit, *latest, reports);
+            if let Some(seen) = seen {
+                seen(hit);
+            }
+            if shift.covers(at) {
+                *latest = arrival(at, &mut clocks, read_clocks).max(*latest);
+                tracker.hit(hit, *latest, reports);
+            }
         };
-        let mut errors = Vec::new();
-        for (number, feed) in &mut self.feeds {
+        let mut failed = Vec::new();
+        for feed in &mut self.feeds {
             match feed.hits(&mut take) {
                 Ok(arrived) => most = most.max(arrived),
-                Err(error) => errors.push((*number, error.to_string())),
+                Err(_) => failed.push(feed.number()),
             }
         }
-        if !errors.is_empty() {
-            self.lose(|number, _| {
-                errors.iter().find(|(failed, _)| *failed == number).map(|(_, error)| Some(error.clone()))
-            });
+        if !failed.is_empty() {
+            self.lose(|feed| failed.contains(&feed.number()).then_some(Loss::Failed))?;
         }
-        most
+        Ok(most)
+    }
+
+    /// Tells the executor what has been seen: what must reach it, and one message at most for its log.
+    fn tell(&mut self, reports: &mut Vec<Report>) -> Result<(), LineError> {
+        let now = self.clock.now();
+        let generation = self.generation.0;
+        let mut progress = Progress { generation, ..Progress::default() };
+        let mut sights = Vec::new();
+        for report in reports.drain(..) {
+            match report {
+                Report::Completed { slot, source } => {
+                    sights.push(Sight::Completed { generation, slot: slot.0, source });
+                }
+                Report::Exposed { slot, source, whole, crowded } => {
+                    sights.push(Sight::Exposed { generation, slot: slot.0, source, whole, crowded });
+                }
+                report => {
+                    if self.quota.allows(now) && !progress.add(report) {
+                        self.left_out += 1;
+                    }
+                }
+            }
+        }
+        self.left_out += self.quota.settle(now).unwrap_or(0);
+        if !progress.is_empty() || self.left_out > 0 {
+            progress.left_out += std::mem::take(&mut self.left_out);
+            if self.line.is_free() {
+                self.line.say(&Sight::Progress(progress))?;
+            } else {
+                self.left_out = progress.lines();
+            }
+        }
+        sights.iter().try_for_each(|sight| self.line.say(sight))
     }
 
     /// Sleeps until a packet, an order or a deadline comes.
-    fn wait(&mut self) {
+    fn wait(&mut self) -> Result<(), LineError> {
         let now = self.clock.now();
         let deadlines = [self.tracker.next_deadline(), self.quota.next_deadline()];
         let wait = deadlines.into_iter().flatten().min().map(|deadline| deadline.wait_from(now));
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
-        let mut fds: Vec<PollFd<'_>> =
-            self.feeds.iter().map(|(_, feed)| PollFd::new(feed, PollFlags::IN)).collect();
-        fds.push(PollFd::new(&self.orders, PollFlags::IN));
-        match poll(&mut fds, timeout.as_ref()) {
+        let listens = self.shift.is_some() && !self.line.is_full();
+        let feeds = if listens { self.feeds.as_slice() } else { &[] };
+        let mut fds: Vec<PollFd<'_>> = feeds.iter().map(|feed| PollFd::new(feed, PollFlags::IN)).collect();
+        fds.push(self.line.poll_fd());
+        match poll(&mut fds, timeout.as_ref().filter(|_| listens)) {
             Ok(_) => {
                 let troubles = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
                 let alarms: Vec<bool> = fds.iter().map(|fd| fd.revents().intersects(troubles)).collect();
                 let mut alarms = alarms.into_iter();
-                self.lose(|_, feed| {
-                    let survives = feed.survives(alarms.next().unwrap_or(false));
-                    (!survives).then(|| Some("its handle reports errors without end".to_owned()))
-                });
+                if listens {
+                    self.lose(|feed| {
+                        (!feed.survives(alarms.next().unwrap_or(false))).then_some(Loss::Alarms)
+                    })?;
+                }
             }
             Err(Errno::INTR) => {}
             Err(error) => {
                 // Each feed is opened anew when it is its turn; if that does not help, it is at least not tried at once.
-                self.lose(|_, _| Some(Some(format!("waiting for packets failed: {error}"))));
+                self.lose(|_| Some(Loss::Poll(error.raw_os_error())))?;
                 thread::sleep(BREATHER);
             }
         }
+        Ok(())
     }
+}
+
+/// The time that a message means.
+fn time(microseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(microseconds)
 }
 
 /// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets

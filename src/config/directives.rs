@@ -13,6 +13,9 @@ pub(super) enum OptionKey {
     ScanGuard,
     MaxSources,
     CommandTimeout,
+    User,
+    Sandbox,
+    Capabilities,
 }
 
 /// A directive of a door.
@@ -56,6 +59,9 @@ pub(super) const OPTIONS: &[(&str, OptionKey)] = &[
     ("scan_guard", OptionKey::ScanGuard),
     ("max_sources", OptionKey::MaxSources),
     ("command_timeout", OptionKey::CommandTimeout),
+    ("user", OptionKey::User),
+    ("sandbox", OptionKey::Sandbox),
+    ("capabilities", OptionKey::Capabilities),
 ];
 
 /// Every name of a door's directive, in lower case; the first of several names is the usual one.

@@ -4,6 +4,7 @@
 //! turns that into the configuration, so that no syntax has rules of its own.
 
 mod blank;
+mod capabilities;
 mod check;
 mod classic;
 mod command;
@@ -21,14 +22,15 @@ mod text;
 mod toml;
 mod values;
 
+pub use capabilities::Capabilities;
 pub(crate) use check::is_interface_name;
 pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};
 pub use report::{Problem, Report, Severity};
 pub use schema::{
-    CommandTimeout, Config, Door, MaxSources, Options, PadSource, PerFamily, Reknock, ScanGuard, Stop,
-    Trigger,
+    CommandTimeout, Config, Door, MaxSources, Options, PadSource, PerFamily, Reknock, Sandbox, ScanGuard,
+    Stop, Trigger,
 };
 
 use fault::Faults;

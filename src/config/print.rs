@@ -97,6 +97,9 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
         scan_guard,
         max_sources,
         command_timeout,
+        user,
+        sandbox,
+        capabilities,
     } = options;
     let mut lines = Vec::new();
     if *use_syslog {
@@ -123,6 +126,13 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
     ));
     lines.push(("max_sources", Item::Number(max_sources.0.into())));
     lines.push(("command_timeout", Item::Number(command_timeout.0.as_secs())));
+    if let Some(user) = user {
+        lines.push(("user", Item::Text(user.into())));
+    }
+    lines.push(("sandbox", Item::Text(sandbox.to_string().into())));
+    if let Some(kept) = capabilities {
+        lines.push(("capabilities", Item::Text(kept.to_string().into())));
+    }
     Ok(lines)
 }
 

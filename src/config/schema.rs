@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use seqgen::sequence::Sequence;
 
+use super::capabilities::Capabilities;
 use super::command::Command;
 use crate::flags::FlagRule;
 use crate::networks::Networks;
@@ -41,6 +42,12 @@ pub struct Options {
     pub max_sources: MaxSources,
     /// How long a command may run.
     pub command_timeout: CommandTimeout,
+    /// The user as whom packets are read; `None` where the file does not say.
+    pub user: Option<String>,
+    /// How far the process that reads packets is confined.
+    pub sandbox: Sandbox,
+    /// What the daemon and its commands keep of root's power; `None` is all of it.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// How many distinct ports besides those of a sequence end a source's attempt at it.
@@ -108,6 +115,34 @@ impl CommandTimeout {
 impl Default for CommandTimeout {
     fn default() -> CommandTimeout {
         CommandTimeout(Duration::from_secs(60))
+    }
+}
+
+/// What happens when the process that reads packets does what it has no need for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// It is killed.
+    #[default]
+    Strict,
+    /// The kernel logs it.
+    Log,
+    /// Nothing: it is but an unprivileged user's process.
+    Off,
+}
+
+impl Sandbox {
+    /// All of them.
+    pub(super) const ALL: [Sandbox; 3] = [Sandbox::Strict, Sandbox::Log, Sandbox::Off];
+}
+
+/// As `sandbox` takes it.
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sandbox::Strict => "strict",
+            Sandbox::Log => "log",
+            Sandbox::Off => "off",
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::excerpt::excerpt;
 use super::fault::Fault;
 use super::lookalike;
 use super::raw::{Form, Text};
-use super::schema::{CommandTimeout, MaxSources, Reknock, ScanGuard};
+use super::schema::{CommandTimeout, MaxSources, Reknock, Sandbox, ScanGuard};
 use crate::flags::{FlagRule, TcpFlags};
 
 /// The longest span of time that a directive takes: ten years.
@@ -117,6 +117,38 @@ pub(super) fn command_timeout(text: &str) -> Result<CommandTimeout, Fault> {
             .hint("a command that runs for longer is killed; the default, 60 seconds, is enough for most"));
     }
     Ok(CommandTimeout(span))
+}
+
+/// The most bytes that a user's name has (`LOGIN_NAME_MAX` of Linux, less the zero at its end).
+const MAX_USER: usize = 255;
+
+/// The name of the user who reads packets.
+pub(super) fn user(text: &str) -> Result<String, Fault> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || ":,/\"'#".contains(c);
+    let wrong = |message: String, hint: &str| Err(Fault::error(0..text.len(), message).hint(hint));
+    if text == "root" {
+        let hint =
+            "packets of strangers are read by a user who may do nothing; leave it out for knockd or nobody";
+        return wrong("`root` is not who reads packets".to_owned(), hint);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return wrong(format!("`{}` is a number", excerpt(text)), "write the user's name, not the id");
+    }
+    if text.is_empty() || text.len() > MAX_USER || text.starts_with('-') || text.contains(odd) {
+        let message = format!("`{}` is no user's name", excerpt(text));
+        return wrong(message, "one name, such as knockd; `getent passwd` lists them");
+    }
+    Ok(text.to_owned())
+}
+
+/// How far the process that reads packets is confined.
+pub(super) fn sandbox(text: &str) -> Result<Sandbox, Fault> {
+    let known = Sandbox::ALL.into_iter().find(|strength| text.eq_ignore_ascii_case(&strength.to_string()));
+    known.ok_or_else(|| {
+        let message = format!("`{}` is neither strict, nor log, nor off", excerpt(text));
+        Fault::error(0..text.len(), message)
+            .hint("strict suits everybody; log only shows in the kernel's log what strict would stop")
+    })
 }
 
 /// What a knock does at a door that is open already.

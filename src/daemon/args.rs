@@ -59,6 +59,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["daemon", "interface", "pidfile", "logfile", "lookup"])]
     pub read: Option<PathBuf>,
 
+    /// Set for the process that captures packets, whose standard input is a socket
+    #[arg(long, hide = true)]
+    pub(super) capture: bool,
+
     /// Set for the process that goes on in the background
     #[arg(long, hide = true)]
     pub(super) detached: bool,

@@ -7,12 +7,20 @@ use crate::config::{Command, Config, Door, Options, PerFamily, Stop, Trigger};
 /// A longer list of doors is cut.
 const SHOWN: usize = 50;
 
+/// Options that a running process cannot take: what it has given up it has given up for good.
+const WITH_THE_NEXT_START: [&str; 3] = ["user", "sandbox", "capabilities"];
+
 /// What has changed between two configurations, line by line.
 pub(super) fn changes(before: &Config, after: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     let options = options(&before.options, &after.options);
     if !options.is_empty() {
         lines.push(format!("options changed: {}", options.join(", ")));
+    }
+    let later: Vec<_> = options.into_iter().filter(|name| WITH_THE_NEXT_START.contains(name)).collect();
+    if !later.is_empty() {
+        let verb = if later.len() == 1 { "takes" } else { "take" };
+        lines.push(format!("{} {verb} effect with the next start", later.join(", ")));
     }
     let mut doors = doors(before, after);
     if let Some(more) = doors.len().checked_sub(SHOWN).filter(|more| *more > 0) {
@@ -43,6 +51,9 @@ fn options(before: &Options, after: &Options) -> Vec<&'static str> {
         scan_guard,
         max_sources,
         command_timeout,
+        user,
+        sandbox,
+        capabilities,
     } = before;
     changed([
         ("usesyslog", *use_syslog != after.use_syslog),
@@ -53,6 +64,9 @@ fn options(before: &Options, after: &Options) -> Vec<&'static str> {
         ("scan_guard", *scan_guard != after.scan_guard),
         ("max_sources", *max_sources != after.max_sources),
         ("command_timeout", *command_timeout != after.command_timeout),
+        ("user", *user != after.user),
+        ("sandbox", *sandbox != after.sandbox),
+        ("capabilities", *capabilities != after.capabilities),
     ])
 }
 
@@ -204,6 +218,19 @@ mod tests {
             let changed = format!("[options]\n{line}\n{STATIC}");
             assert_eq!(between(STATIC, &changed), [format!("options changed: {name}")]);
         }
+    }
+
+    #[test]
+    fn what_takes_effect_with_the_next_start_is_said_to() {
+        for line in ["user = u", "sandbox = log", "capabilities = cap_net_admin"] {
+            let name = line.split(' ').next().unwrap();
+            let changed = format!("[options]\n{line}\n{STATIC}");
+            let said =
+                [format!("options changed: {name}"), format!("{name} takes effect with the next start")];
+            assert_eq!(between(STATIC, &changed), said);
+        }
+        let both = format!("[options]\nsandbox = off\nuser = u\nmax_sources = 77\n{STATIC}");
+        assert_eq!(between(STATIC, &both)[1], "user, sandbox take effect with the next start");
     }
 
     #[test]

@@ -15,17 +15,19 @@ use signal_hook::iterator::Signals;
 
 use super::names::Names;
 use super::pad_watch::PadWatch;
-use crate::capture::{Control, Keeper, OrderSender, Watch};
-use crate::message::{Order, Report};
+use crate::message::{Order, Sighting};
 use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
+use crate::supervisor::{Keeper, KeeperSender, Told, Wish};
 
 /// One thing that has happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The capture side has seen something.
-    Report(Report),
-    /// The capture side has ended.
-    WatchEnded,
+    /// The capture process has seen something.
+    Seen(Vec<Sighting>),
+    /// Another capture process has been started, and has to know what is armed.
+    PlanWanted,
+    /// Nobody keeps the capture process any more.
+    KeeperEnded,
     /// A command has ended.
     CommandEnded(CommandEnd),
     /// Something may have happened to a pad.
@@ -77,41 +79,36 @@ pub(super) fn start_commands(limit: Duration, events: Sender<Event>) -> Commands
     })
 }
 
-/// Runs the capture side in a thread of its own.
-pub(super) fn start_watch(watch: Watch, events: Sender<Event>) -> io::Result<()> {
-    let end = SayAtEnd(events.clone());
-    thread::Builder::new().name("capture".to_owned()).spawn(move || {
-        let _end = end;
-        watch.run(|report| {
-            // Fails only when the main thread has gone, and the process with it.
-            let _ = events.send(Event::Report(report));
-        });
-    })?;
-    Ok(())
+/// What the capture process has to tell, as events.
+pub(super) fn told(told: Told) -> Event {
+    match told {
+        Told::Seen(sightings) => Event::Seen(sightings),
+        Told::PlanWanted => Event::PlanWanted,
+    }
 }
 
-/// Runs what keeps the interfaces open in a thread of its own.
+/// Runs what keeps the capture process in a thread of its own.
 pub(super) fn start_keeper(keeper: Keeper, events: Sender<Event>) -> io::Result<()> {
     let end = SayAtEnd(events);
-    thread::Builder::new().name("interfaces".to_owned()).spawn(move || {
+    thread::Builder::new().name("capture".to_owned()).spawn(move || {
         let _end = end;
         keeper.run();
     })?;
     Ok(())
 }
 
-/// Says that the capture side has ended, however it ends: nobody is served by a daemon that lives and is deaf.
+/// Says that nobody keeps the capture process any more, however that came: nobody is served by a daemon that lives and is deaf.
 struct SayAtEnd(Sender<Event>);
 
 impl Drop for SayAtEnd {
     fn drop(&mut self) {
-        let _ = self.0.send(Event::WatchEnded);
+        let _ = self.0.send(Event::KeeperEnded);
     }
 }
 
-/// What the executor reaches: the capture side, and the commands.
+/// What the executor reaches: the capture process, and the commands.
 pub(super) struct Threads {
-    pub(super) orders: OrderSender,
+    pub(super) capture: KeeperSender,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) commands: Commands,
     /// Looks up names for the log, if it is to have any.
@@ -126,7 +123,11 @@ impl Outside for Threads {
         if matches!(order, Order::Stop) {
             self.commands.open_no_more();
         }
-        self.orders.send(Control::Order(order));
+        self.capture.send(Wish::Order(order));
+    }
+
+    fn distrust(&mut self, why: &'static str) {
+        self.capture.send(Wish::Distrust(why));
     }
 
     fn run(&mut self, job: Job) {
@@ -154,14 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capture_thread_that_panics_says_that_it_has_ended() {
+    fn a_keeper_that_panics_says_that_it_has_ended() {
         let (events, happened) = mpsc::channel();
         let end = SayAtEnd(events);
         let ended = thread::spawn(move || {
             let _end = end;
             panic!("as a bug would");
         });
-        assert!(matches!(happened.recv(), Ok(Event::WatchEnded)));
+        assert!(matches!(happened.recv(), Ok(Event::KeeperEnded)));
         assert!(ended.join().is_err());
     }
 }

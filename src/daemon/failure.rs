@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
-#[cfg(target_os = "linux")]
-use crate::capture::OpenError;
 use crate::config::{LoadError, Report};
 use crate::logging::LogError;
+#[cfg(target_os = "linux")]
+use crate::sandbox::UnknownUser;
 use crate::state::StateError;
+#[cfg(target_os = "linux")]
+use crate::supervisor::StartError;
 
 /// Why the daemon could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +19,14 @@ pub enum Failure {
     /// The configuration cannot be read, or has errors.
     #[error(transparent)]
     Config(#[from] LoadError),
-    /// An interface cannot be captured from.
+    /// Packets cannot be captured.
     #[cfg(target_os = "linux")]
     #[error(transparent)]
-    Capture(#[from] OpenError),
+    Capture(#[from] StartError),
+    /// There is nobody whom the capture process could become.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    User(#[from] UnknownUser),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -39,6 +45,10 @@ pub enum Failure {
         /// What it said.
         error: io::Error,
     },
+    /// The capture process has ended.
+    #[cfg(target_os = "linux")]
+    #[error("the capture process: {0}")]
+    CaptureProcess(#[from] crate::capture::CaptureError),
     /// Only savefiles can be read here.
     #[cfg(not(target_os = "linux"))]
     #[error("live packets are captured on Linux only; --read and --check work here too")]

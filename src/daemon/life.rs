@@ -12,18 +12,20 @@ use log::{error, info, warn};
 use super::args::Args;
 use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_commands, start_keeper, start_watch, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, start_keeper, told, watch_pads, watch_signals};
 use super::failure::Failure;
+use super::inherited;
 use super::names::Names;
 use super::notify::Manager;
 use super::pidfile::PidFile;
 use super::setup::{Setup, log_warnings, summary};
-use crate::capture::{CaptureSide, Wish, WishSender, open_present};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::{for_terminal, log_to};
 use crate::open::{Commands, Executor, Mode, end_orphans};
+use crate::sandbox::{Confinement, Identity};
 use crate::state::{Left, State};
+use crate::supervisor::{Keeper, KeeperSender, Wish};
 
 /// Tells this boot of the machine from others (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -37,6 +39,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until it is told to end.
 pub(super) fn live(args: &Args) -> Result<(), Failure> {
+    inherited::keep_to_ourselves();
     let setup = Setup::new(args)?;
     if args.detached {
         detach::leave_session().map_err(Failure::system("the daemon cannot leave its session"))?;
@@ -49,17 +52,31 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
 
     let interfaces = setup.interfaces(&config);
-    let feeds = open_present(&interfaces, interfaces.len(), setup.families())?;
+    let identity = Identity::find(config.options.user.as_deref())?;
+    let confinement = Confinement { identity, strength: config.options.sandbox };
+    let teller = events.clone();
+    let tell = move |what| {
+        // Fails only when the main thread has gone, and the process with it.
+        let _ = teller.send(told(what));
+    };
+    let (mut keeper, capture) = Keeper::new(setup.families(), confinement, clock, tell)
+        .map_err(Failure::system("changes of interfaces cannot be watched"))?;
+    keeper.start(&interfaces)?;
     let _pidfile = setup.pidfile(&config).map(|path| PidFile::create(&path)).transpose()?;
-    let CaptureSide { mut watch, mut keeper, orders, wishes } =
-        CaptureSide::new(setup.families(), clock).map_err(Failure::system("the capture cannot be set up"))?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
     let hinted = Arc::new(AtomicBool::new(false));
     let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
-    let threads = Threads { orders, events: events.clone(), commands: commands.clone(), names, pads, mode };
+    let threads = Threads {
+        capture: capture.clone(),
+        events: events.clone(),
+        commands: commands.clone(),
+        names,
+        pads,
+        mode,
+    };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
@@ -67,13 +84,9 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
-    let open =
-        keeper.start(&interfaces, feeds).map_err(Failure::system("the host's interfaces cannot be read"))?;
     // Before the log says so: whoever reads that line may knock at once.
-    watch.obey();
-    start_watch(watch, events.clone())
-        .and_then(|()| start_keeper(keeper, events))
-        .map_err(Failure::system("the capture threads cannot be started"))?;
+    let open = keeper.begin()?;
+    start_keeper(keeper, events).map_err(Failure::system("the capture thread cannot be started"))?;
     if open.is_empty() {
         info!("starting up, with no interface there yet");
     } else {
@@ -93,7 +106,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         state_dir,
         happened,
         hinted,
-        wishes,
+        capture,
         interfaces,
         clock,
         manager,
@@ -136,7 +149,7 @@ struct Life {
     happened: Receiver<Event>,
     /// Whether an event about pads is on its way.
     hinted: Arc<AtomicBool>,
-    wishes: WishSender,
+    capture: KeeperSender,
     interfaces: Vec<String>,
     clock: Clock,
     /// Whom to tell how we are.
@@ -147,7 +160,13 @@ impl Life {
     fn run(mut self) -> Result<(), Failure> {
         loop {
             match self.next_event() {
-                Some(Event::Report(report)) => self.executor.report(report, self.clock.now()),
+                Some(Event::Seen(sightings)) => {
+                    for sighting in sightings {
+                        self.executor.report(sighting, self.clock.now());
+                    }
+                    self.capture.send(Wish::Next);
+                }
+                Some(Event::PlanWanted) => self.capture.send(Wish::Plan(self.executor.plan())),
                 Some(Event::CommandEnded(end)) => self.executor.command_ended(&end, self.clock.now()),
                 Some(Event::Pads) => {
                     // Before looking: what happens from now on is worth another look.
@@ -163,7 +182,7 @@ impl Life {
                     self.leave();
                     return Ok(());
                 }
-                Some(Event::WatchEnded) => {
+                Some(Event::KeeperEnded) => {
                     self.close();
                     return Err(Failure::CaptureEnded);
                 }
@@ -192,6 +211,7 @@ impl Life {
             error!("a door could not be closed in time; the next start closes it");
             self.executor.leave_due();
         }
+        self.end_capture();
     }
 
     /// Leaves the open doors to the next start.
@@ -202,6 +222,14 @@ impl Life {
         if !self.await_commands() {
             warn!("a command is still running; the next start ends it");
         }
+        self.end_capture();
+    }
+
+    /// Ends the capture process, which would end by itself soon after us.
+    fn end_capture(&self) {
+        let (done, ended) = mpsc::channel();
+        self.capture.send(Wish::End(done));
+        let _ = ended.recv_timeout(CLOSING);
     }
 
     /// Waits until no command is left to run, for as long as an orderly end may take.
@@ -269,14 +297,11 @@ impl Life {
     fn try_reload(&mut self) -> Result<Config, Failure> {
         let (config, report) = self.setup.read_config()?;
         let wanted = self.setup.interfaces(&config);
-        let fresh: Vec<String> =
-            wanted.iter().filter(|name| !self.interfaces.contains(name)).cloned().collect();
-        let opened = open_present(&fresh, wanted.len(), self.setup.families())?;
         self.use_state_dir(&config)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);
         if wanted != self.interfaces {
-            self.wishes.send(Wish::Interfaces { names: wanted.clone(), opened });
+            self.capture.send(Wish::Interfaces(wanted.clone()));
             self.interfaces = wanted;
         }
         Ok(config)

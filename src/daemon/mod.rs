@@ -10,6 +10,8 @@ mod detach;
 mod events;
 mod failure;
 #[cfg(target_os = "linux")]
+mod inherited;
+#[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]
 mod names;
@@ -22,6 +24,8 @@ mod pidfile;
 mod read;
 mod setup;
 
+#[cfg(target_os = "linux")]
+use crate::capture;
 pub use args::Args;
 pub use failure::Failure;
 #[cfg(target_os = "linux")]
@@ -32,6 +36,8 @@ pub use pidfile::PidFileError;
 /// Does what the command line asks for, until it is done or the daemon is told to end.
 pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.read {
+        #[cfg(target_os = "linux")]
+        _ if args.capture => Ok(capture::run(None)?),
         _ if args.check => check::check(args),
         Some(path) => read::read(args, path),
         #[cfg(target_os = "linux")]

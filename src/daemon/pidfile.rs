@@ -1,9 +1,12 @@
 //! The file that names the daemon's process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Everybody may read which process the daemon is.
+const MODE: u32 = 0o644;
 
 /// A process id on disk, locked for as long as the daemon lives, and removed when it ends.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl PidFile {
         let fail = |error| PidFileError::Io { path: path.to_owned(), error };
         loop {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o644);
+            options.read(true).write(true).create(true).truncate(false).mode(MODE);
             let mut file = options.open(path).map_err(fail)?;
             let mut text = String::new();
             // What is no text is no process id either.
@@ -73,6 +76,8 @@ impl PidFile {
                 writeln!(file, "{}", std::process::id())
             };
             write(&mut file).map_err(fail)?;
+            // Our file mask allows less.  A file that is somebody else's keeps the mode it has.
+            let _ = file.set_permissions(Permissions::from_mode(MODE));
             return Ok(PidFile { path: path.to_owned(), file });
         }
     }

@@ -14,7 +14,7 @@ use super::args::Args;
 use super::failure::Failure;
 use super::setup::{Setup, log_warnings};
 use crate::logging::{log_from, log_to_stdout_at};
-use crate::message::{Order, Report};
+use crate::message::{Generation, Order, Report, Sighting};
 use crate::moment::Moment;
 use crate::open::{CommandEnd, Ended, Executor, Job, LeaseKey, Mode, Outside};
 use crate::packet::{LinkLayer, decode};
@@ -32,6 +32,7 @@ pub(super) fn read(args: &Args, path: &Path) -> Result<(), Failure> {
         tracker: Tracker::new(Here::Anywhere, setup.families()),
         executor: Executor::new(Rehearsal(Rc::clone(&outbox)), Mode::DryRun, State::in_memory()),
         outbox,
+        generation: Generation::default(),
         start: Timestamp::UNIX_EPOCH,
         now: Moment::after_start(Duration::ZERO),
     };
@@ -109,6 +110,8 @@ impl Outside for Rehearsal {
 struct Playback {
     tracker: Tracker,
     executor: Executor<Rehearsal>,
+    /// What the tracker matches against.
+    generation: Generation,
     outbox: Rc<RefCell<Outbox>>,
     start: Timestamp,
     now: Moment,
@@ -156,7 +159,8 @@ impl Playback {
 
     fn report(&mut self, reports: &[Report]) {
         for report in reports {
-            self.executor.report(*report, self.now);
+            let generation = self.generation;
+            self.executor.report(Sighting { generation, report: *report }, self.now);
             self.settle();
         }
     }
@@ -170,7 +174,10 @@ impl Playback {
             }
             for order in orders {
                 match order {
-                    Order::Adopt(plan) => self.tracker.adopt(plan),
+                    Order::Adopt(plan) => {
+                        self.generation = plan.generation;
+                        self.tracker.adopt(plan);
+                    }
                     Order::Arm(slot) => self.tracker.arm(slot),
                     Order::Disarm(slot) => self.tracker.disarm(slot),
                     Order::Watch(_) | Order::Stop => {}

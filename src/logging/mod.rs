@@ -6,8 +6,12 @@
 mod syslog;
 
 use std::fmt::Arguments;
+#[cfg(unix)]
+use std::fs::Permissions;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +19,10 @@ use jiff::Zoned;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use self::syslog::Syslog;
+
+/// A log file that is newly made: whoever administers the system may read it, as by its group.
+#[cfg(unix)]
+const MODE: u32 = 0o640;
 
 /// The form of a line's time: ISO 8601 with a blank, local time, to the second.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -85,8 +93,20 @@ pub fn log_from(level: LevelFilter) {
 }
 
 fn open(path: &Path) -> Result<File, LogError> {
-    let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map_err(|error| LogError { path: path.to_owned(), error })
+    let fail = |error| LogError { path: path.to_owned(), error };
+    match OpenOptions::new().append(true).create_new(true).open(path) {
+        Ok(file) => {
+            // The daemon's file mask allows less.
+            #[cfg(unix)]
+            file.set_permissions(Permissions::from_mode(MODE)).map_err(fail)?;
+            Ok(file)
+        }
+        // Also where it is a link to a file that is not there yet.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).create(true).open(path).map_err(fail)
+        }
+        Err(error) => Err(fail(error)),
+    }
 }
 
 struct Logger {

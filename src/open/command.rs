@@ -15,7 +15,6 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::job::{CommandEnd, Ended, Job};
 use super::output::Output;
 use crate::config::Command;
-use crate::spawning;
 
 /// How much is still read when a command has ended; a process that it has left running may write without end.
 const LAST_WORDS: usize = 1 << 18;
@@ -63,7 +62,6 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
             program
         }
     };
-    let alone = spawning::alone();
     let child = command
         .env_clear()
         .env("PATH", SEARCH_PATH)
@@ -78,7 +76,6 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .spawn()?;
-    drop(alone);
     Ok((child, reader))
 }
 

@@ -14,6 +14,7 @@ mod memory;
 mod orphans;
 #[cfg(target_os = "linux")]
 mod output;
+mod pace;
 mod pad;
 mod pads;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! `-d`: a daemon in the background, and its pidfile.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -129,6 +130,28 @@ fn the_pidfile_is_where_the_configuration_says() {
     let args = &["-i", "eth0", "-d", "--pidfile", named.to_str().expect("a path in UTF-8")];
     let daemon = Background::start(&lab, &Launch { args, ..launch }, &named);
     assert!(!pidfile.exists(), "the flag goes before the configuration");
+    assert!(daemon.ends());
+}
+
+#[test]
+fn everybody_may_read_the_pidfile_and_the_group_a_new_log_whatever_the_file_mask() {
+    let test = "everybody_may_read_the_pidfile_and_the_group_a_new_log_whatever_the_file_mask";
+    let Some(lab) = Lab::new(test) else { return };
+    let pidfile = lab.path("named.pid");
+    let args = &["-i", "eth0", "-d", "-p", pidfile.to_str().expect("a path in UTF-8")];
+    let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o7777;
+    let log = lab.path("knockd.log");
+    for mask in ["umask 0", "umask 077"] {
+        let daemon = Background::start(&lab, &Launch { before: mask, args, ..Launch::new(DOOR) }, &pidfile);
+        assert_eq!((mode(&pidfile), mode(&log)), (0o644, 0o640), "{mask}");
+        assert!(daemon.ends());
+        fs::remove_file(&log).expect("the log");
+    }
+    // One that is there already is left as it is.
+    fs::write(&log, "").expect("a log");
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o604)).expect("its mode");
+    let daemon = Background::start(&lab, &Launch { args, ..Launch::new(DOOR) }, &pidfile);
+    assert_eq!(mode(&log), 0o604);
     assert!(daemon.ends());
 }
 

@@ -157,3 +157,27 @@ fn what_commands_leave_running_costs_the_daemon_no_threads() {
     // One more empties the pipes.
     assert!(wait_until(PATIENCE, || threads() <= before + 1), "{} threads, {before} before", threads());
 }
+
+#[test]
+fn commands_have_a_directory_a_file_mask_and_an_environment_of_their_own() {
+    let test = "commands_have_a_directory_a_file_mask_and_an_environment_of_their_own";
+    let Some(lab) = Lab::new(test) else { return };
+    let given = lab.path("given");
+    let command = format!(
+        "{{ pwd; umask; tr '\\0' '\\n' </proc/$$/environ; }} >{0}.new; mv {0}.new {0}",
+        given.display()
+    );
+    let door = door_with("d", &sequence("7000"), "syn", &command);
+    let before = "cd /tmp; umask 0; export LD_LIBRARY_PATH=/nonexistent SECRET=x";
+    let daemon = Launch { before, ..Launch::new(&door) }.start(&lab);
+    lab.knock(&[SERVER, "7000"]);
+    assert!(wait_until(PATIENCE, || given.exists()), "{}", daemon.log());
+    let expected = "/
+0077
+KNOCK_DOOR=d
+KNOCK_FAMILY=ipv4
+KNOCK_IP=192.0.2.2
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+";
+    assert_eq!(lab.read("given"), expected);
+}

@@ -68,5 +68,6 @@ mod state;
 mod stops;
 mod syslog;
 mod traffic;
+mod trust;
 mod unusable;
 mod wakes;

@@ -178,7 +178,8 @@ fn agree(
     }
     let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: true };
-    let plan = Plan { doors: vec![door], slots: slots.clone(), traffic, max_sources: 1000 };
+    let plan =
+        Plan { doors: vec![door], slots: slots.clone(), traffic, max_sources: 1000, ..Plan::default() };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
     tracker.adopt(plan);
     let mut reference = Reference::new(slots.clone(), TIMEOUT);

@@ -41,7 +41,7 @@ fn world(rules: &[FlagRule], sequences: &[&str], max_sources: usize) -> World {
     }
     let traffic = Traffic { tcp: rules.to_vec(), udp: true };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
-    tracker.adopt(Plan { doors, slots, traffic, max_sources });
+    tracker.adopt(Plan { doors, slots, traffic, max_sources, ..Plan::default() });
     let pause = Duration::from_micros(100);
     World { tracker, now: Moment::after_start(Duration::ZERO), pause, packets: 0, reports: Vec::new() }
 }
@@ -254,7 +254,7 @@ fn world_of(slots: Vec<Slot>) -> World {
     let mut world = world(&[FlagRule::SYN], &[], 65_536);
     let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: false };
-    world.tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: 65_536 });
+    world.tracker.adopt(Plan { doors: vec![door], slots, traffic, max_sources: 65_536, ..Plan::default() });
     world
 }
 

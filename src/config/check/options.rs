@@ -8,7 +8,7 @@ use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::raw::{Entry, Form, Section, Value};
 use crate::config::schema::Options;
-use crate::config::values;
+use crate::config::{capabilities, values};
 
 const KIND: Kind<OptionKey> = Kind { table: OPTIONS, misplaced: "it belongs into the section of a door" };
 
@@ -42,6 +42,9 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
         command_timeout: given
             .read(OptionKey::CommandTimeout, faults, values::command_timeout)
             .unwrap_or_default(),
+        user: given.read(OptionKey::User, faults, values::user),
+        sandbox: given.read(OptionKey::Sandbox, faults, values::sandbox).unwrap_or_default(),
+        capabilities: given.read_list(OptionKey::Capabilities, faults, capabilities::read),
     }
 }
 

@@ -37,6 +37,11 @@ const OPTION_CASES: &[Case] = &[
     ("Command_Timeout = 5m", "command_timeout = '5m'", |c| {
         c.options.command_timeout == CommandTimeout(Duration::from_secs(300))
     }),
+    ("User = nobody", "user = 'nobody'", |c| c.options.user.as_deref() == Some("nobody")),
+    ("Sandbox = Log", "sandbox = 'log'", |c| c.options.sandbox == Sandbox::Log),
+    ("Capabilities = cap_net_admin, CAP_NET_RAW", "capabilities = ['cap_net_admin', 'cap_net_raw']", |c| {
+        c.options.capabilities == Some(Capabilities::of([12, 13]))
+    }),
 ];
 
 const DOOR_CASES: &[Case] = &[
@@ -155,6 +160,49 @@ fn a_command_has_a_second_at_least_and_a_day_at_most() {
         assert!(said[0].starts_with(&expected), "{said:?}");
     }
     assert!(lines(&file("command_timeout = soon"))[0].contains("`soon` is no span of time"));
+}
+
+#[test]
+fn packets_are_read_by_a_named_user_who_is_not_root_in_a_sandbox() {
+    let file =
+        |line: &str| format!("[options]\n{line}\n[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = y\n");
+    let plain = good(&file("")).options;
+    assert_eq!((plain.user, plain.sandbox, plain.capabilities), (None, Sandbox::Strict, None));
+    for strength in Sandbox::ALL {
+        assert_eq!(good(&file(&format!("sandbox = {strength}"))).options.sandbox, strength);
+    }
+    let long = "u".repeat(256);
+    for (line, message) in [
+        ("user = root", "t.conf:2:8: `root` is not who reads packets"),
+        ("user = 65534", "t.conf:2:8: `65534` is a number"),
+        ("user = no body", "t.conf:2:8: `no body` is no user's name"),
+        ("user = -x", "t.conf:2:8: `-x` is no user's name"),
+        ("user =", "t.conf:2:7: `` is no user's name"),
+        (&format!("user = {long}"), "t.conf:2:8: `uuuu"),
+        ("sandbox = loose", "t.conf:2:11: `loose` is neither strict, nor log, nor off"),
+    ] {
+        let said = lines(&file(line));
+        assert!(said[0].starts_with(message), "{said:?}");
+    }
+}
+
+#[test]
+fn capabilities_go_by_their_names() {
+    let file = |list: &str| {
+        format!("[options]\ncapabilities = {list}\n[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = y\n")
+    };
+    let kept = |list: &str| good(&file(list)).options.capabilities.unwrap().to_string();
+    assert_eq!(kept("cap_net_raw , cap_net_admin,CAP_NET_RAW"), "cap_net_admin,cap_net_raw");
+    assert_eq!(kept("cap_checkpoint_restore, cap_chown"), "cap_chown,cap_checkpoint_restore");
+    for (list, message, hint) in [
+        ("cap_net_raw, cap_net_amdin", "t.conf:2:29: unknown capability `cap_net_amdin`", "cap_net_admin"),
+        ("net_admin", "t.conf:2:16: unknown capability `net_admin`", "did you mean `cap_net_admin`?"),
+        ("everything", "t.conf:2:16: unknown capability `everything`", "capabilities(7)"),
+        ("", "t.conf:2:15: unknown capability ``", "capabilities(7)"),
+    ] {
+        let said = lines(&file(list));
+        assert!(said[0].starts_with(message) && said[0].contains(hint), "{said:?}");
+    }
 }
 
 #[test]

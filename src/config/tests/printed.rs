@@ -100,9 +100,21 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     })
 }
 
+fn capabilities() -> impl Strategy<Value = Capabilities> {
+    (1u64..1 << Capabilities::NAMED.len()).prop_map(|bits| {
+        let numbers = (0..64).filter(|number| bits >> number & 1 == 1);
+        Capabilities::of(numbers)
+    })
+}
+
 fn config(classic: bool) -> impl Strategy<Value = Config> {
     let interfaces = prop::collection::btree_set("[a-z0-9@:_-][a-z0-9@.:_-]{0,14}", 1..4)
         .prop_map(|names| names.into_iter().collect::<Vec<_>>());
+    let privileges = (
+        proptest::option::of("[a-zä_][a-z0-9_.ä$-]{0,9}".prop_filter("a user", |name| name != "root")),
+        prop::sample::select(&Sandbox::ALL),
+        proptest::option::of(capabilities()),
+    );
     let options = (
         any::<bool>(),
         proptest::option::of(path()),
@@ -112,19 +124,26 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         prop_oneof![Just(ScanGuard::Auto), Just(ScanGuard::Off), any::<u16>().prop_map(ScanGuard::Strays)],
         (MaxSources::FEWEST..=MaxSources::MOST).prop_map(MaxSources),
         (1u64..=86_400).prop_map(|seconds| CommandTimeout(Duration::from_secs(seconds))),
+        privileges,
     )
-        .prop_map(|(use_syslog, log_file, pid_file, state_dir, interfaces, guard, sources, timeout)| {
-            Options {
-                use_syslog,
-                log_file,
-                pid_file,
-                state_dir,
-                interfaces,
-                scan_guard: guard,
-                max_sources: sources,
-                command_timeout: timeout,
-            }
-        });
+        .prop_map(
+            |(use_syslog, log_file, pid_file, state_dir, interfaces, guard, sources, timeout, privileges)| {
+                let (user, sandbox, capabilities) = privileges;
+                Options {
+                    use_syslog,
+                    log_file,
+                    pid_file,
+                    state_dir,
+                    interfaces,
+                    scan_guard: guard,
+                    max_sources: sources,
+                    command_timeout: timeout,
+                    user,
+                    sandbox,
+                    capabilities,
+                }
+            },
+        );
     let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
         |(a, mut b, c, count, same_name)| {
             if same_name {
@@ -198,6 +217,7 @@ fn a_configuration_in_both_syntaxes() {
     scan_guard = auto
     max_sources = 65536
     command_timeout = 60
+    sandbox = strict
 
 [open SSH]
     sequence = 1,2:udp
@@ -216,6 +236,7 @@ interface = "eth0"
 scan_guard = "auto"
 max_sources = 65536
 command_timeout = 60
+sandbox = "strict"
 
 ["open SSH"]
 sequence = [1, "2:udp"]

@@ -12,6 +12,7 @@ use super::doors::{DoorState, Opener};
 use super::{Executor, Mode, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
+use crate::open::pace::Rate;
 use crate::open::pad::{Extent, PadId, Use};
 use crate::state::Mark;
 
@@ -19,6 +20,10 @@ use crate::state::Mark;
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait between two attempts at it.
 pub(super) const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// How fast the lines of a pad are used up at most: no number of people knocks faster, and whoever can make the capture
+/// process say what it has not seen empties no pad at once.
+const LINES: Rate = Rate { burst: 128, interval: Duration::from_secs(1) };
 
 /// A line that was completed or shown, and is to be struck.
 #[derive(Debug)]
@@ -73,10 +78,13 @@ impl<O: Outside> Executor<O> {
         }
     }
 
-    /// Strikes a line behind those of its pad that wait already.
+    /// Strikes a line behind those of its pad that wait already.  One that has to wait since so many were used before is
+    /// not lost: it waits its turn.
     pub(super) fn claim(&mut self, slot: SlotId, source: IpAddr, purpose: Purpose, now: Moment) {
-        let give_up_at = now + LOCK_PATIENCE;
-        self.claims.push_back(Claim { slot, source, purpose, give_up_at, next_try: now, marks: Vec::new() });
+        let pad = self.slots.get(&slot).and_then(|place| place.pad);
+        let next_try = pad.map_or(now, |pad| self.paces.entry(pad).or_default().take(LINES, now));
+        let give_up_at = next_try + LOCK_PATIENCE;
+        self.claims.push_back(Claim { slot, source, purpose, give_up_at, next_try, marks: Vec::new() });
         self.serve_claims(now);
     }
 
@@ -101,12 +109,13 @@ impl<O: Outside> Executor<O> {
                 waiting.push_back(Claim { next_try, marks, ..claim });
             }
         }
+        self.claimed = waiting.iter().map(|claim| claim.slot).collect();
         self.claims = waiting;
     }
 
     /// Remembers a line that was shown on the wire and has left its door, with a reload or a new file, before it could
     /// be struck; wherever it stands now, it opens nothing.
-    fn remember_lost(&mut self, marks: Vec<Mark>, now: Moment) {
+    pub(super) fn remember_lost(&mut self, marks: Vec<Mark>, now: Moment) {
         if marks.iter().all(|mark| self.spent.contains(*mark)) {
             return;
         }

@@ -7,7 +7,8 @@ use seqgen::sequence::{Protocol, Sequence};
 
 use crate::config::{Door, ScanGuard};
 use crate::flags::FlagRule;
-use crate::message::{DoorRule, Plan, Slot, SlotId, Traffic};
+use crate::message::{DoorRule, Generation, Plan, Slot, SlotId, Traffic};
+use crate::open::pace::Pace;
 use crate::open::pad::Pad;
 use crate::open::pads::Pads;
 
@@ -16,6 +17,8 @@ pub(super) struct DoorState {
     /// Its name, with a number behind it if another door has it already.
     pub(super) label: Arc<str>,
     pub(super) opener: Opener,
+    /// How fast it is opened with a static sequence.
+    pub(super) pace: Pace,
 }
 
 pub(super) enum Opener {
@@ -32,8 +35,8 @@ pub(super) struct Watching {
 
 impl Watching {
     /// What the capture side matches against; `traffic` is what it has to see at least.
-    pub(super) fn plan(self, doors: &[DoorState], mut traffic: Traffic) -> Plan {
-        let mut plan = Plan { max_sources: self.max_sources, ..Plan::default() };
+    pub(super) fn plan(self, generation: Generation, doors: &[DoorState], mut traffic: Traffic) -> Plan {
+        let mut plan = Plan { generation, max_sources: self.max_sources, ..Plan::default() };
         for (index, DoorState { door, opener, .. }) in doors.iter().enumerate() {
             plan.doors.push(DoorRule {
                 flags: door.flags,

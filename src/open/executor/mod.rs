@@ -6,6 +6,7 @@
 mod claims;
 mod doors;
 mod openings;
+mod reports;
 mod upkeep;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -13,16 +14,16 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use log::{debug, log, warn};
-
-use self::claims::{Claim, Purpose};
+use self::claims::Claim;
 use self::doors::{DoorState, Opener, Watching, unique_label};
+use self::reports::Previous;
 use super::job::Job;
 use super::lease::Leases;
+use super::pace::Pace;
 use super::pad::{Pad, PadId};
 use super::pads::{PadCounter, Pads};
 use crate::config::{Config, ScanGuard, Trigger};
-use crate::message::{Order, Report, SlotCounter, SlotId, Traffic};
+use crate::message::{Generation, Order, Plan, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
 use crate::quota::Quota;
 use crate::state::{LeaseStore, Spent, State};
@@ -37,6 +38,8 @@ pub trait Outside {
     fn describe(&mut self, source: IpAddr) -> String {
         source.to_string()
     }
+    /// Ends the capture process: it has said what it cannot know, so it is not what was started.
+    fn distrust(&mut self, _why: &'static str) {}
     /// Calls [`Executor::look_at_pads`] when something happens to this pad or directory of pads, as far as it can tell.
     fn watch(&mut self, _path: &Path) {}
 }
@@ -55,9 +58,13 @@ pub struct Executor<O> {
     outside: O,
     mode: Mode,
     watching: Watching,
+    /// The configuration that is in force.
+    generation: Generation,
     doors: Vec<DoorState>,
     /// What an armed slot stands for.
     slots: HashMap<SlotId, Place>,
+    /// What was armed before the last reload.
+    previous: Option<Previous>,
     counter: SlotCounter,
     pad_counter: PadCounter,
     /// The used lines of all doors and pads.
@@ -69,6 +76,12 @@ pub struct Executor<O> {
     /// The record of them.
     lease_store: LeaseStore,
     claims: VecDeque<Claim>,
+    /// The slots that are in them.
+    claimed: HashSet<SlotId>,
+    /// How fast the lines of each pad are used up.
+    paces: HashMap<PadId, Pace>,
+    /// How much the capture process may say.
+    told: Option<Quota>,
     /// How much the openings of doors of one hit may say.
     quota: Option<Quota>,
     /// Pads with their doors that are to be read on, since their last line was unfinished.
@@ -93,7 +106,9 @@ impl<O: Outside> Executor<O> {
             outside,
             mode,
             watching: Watching { scan_guard: ScanGuard::default(), max_sources: 0 },
+            generation: Generation::default(),
             doors: Vec::new(),
+            previous: None,
             slots: HashMap::new(),
             counter: SlotCounter::default(),
             pad_counter: PadCounter::default(),
@@ -103,6 +118,9 @@ impl<O: Outside> Executor<O> {
             leases: Leases::new(state.run),
             lease_store: state.leases,
             claims: VecDeque::new(),
+            claimed: HashSet::new(),
+            paces: HashMap::new(),
+            told: None,
             quota: None,
             unsettled: BTreeSet::new(),
             looking: false,
@@ -126,6 +144,9 @@ impl<O: Outside> Executor<O> {
             scan_guard: config.options.scan_guard,
             max_sources: usize::try_from(config.options.max_sources.0).unwrap_or(usize::MAX),
         };
+        let slots = std::mem::take(&mut self.slots);
+        let mut previous = Previous::new(self.generation, slots, &self.doors, now);
+        self.generation = self.generation.next();
         let mut before: HashMap<Arc<str>, Opener> =
             std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
         let mut labels = HashSet::new();
@@ -141,8 +162,10 @@ impl<O: Outside> Executor<O> {
                 }
                 (Trigger::OneTime(source), _) => Opener::Pads(Pads::new(source.clone(), &label, None)),
             };
-            self.doors.push(DoorState { door, label, opener });
+            self.doors.push(DoorState { door, label, opener, pace: Pace::default() });
         }
+        previous.keep(before);
+        self.previous = Some(previous);
         self.traffic_wanted = Traffic::default();
         self.unsettled.clear();
         for index in 0..self.doors.len() {
@@ -154,11 +177,19 @@ impl<O: Outside> Executor<O> {
             }
         }
         self.plan_look(now);
-        let plan = self.watching.plan(&self.doors, std::mem::take(&mut self.traffic_wanted));
+        let traffic = std::mem::take(&mut self.traffic_wanted);
+        let plan = self.watching.plan(self.generation, &self.doors, traffic);
         self.traffic = plan.traffic.clone();
         self.traffic_wanted = plan.traffic.clone();
         self.slots = self.places();
+        let pads: HashSet<PadId> = self.slots.values().filter_map(|place| place.pad).collect();
+        self.paces.retain(|id, _| pads.contains(id));
         self.outside.order(Order::Adopt(plan));
+    }
+
+    /// Everything that is armed, for a capture process that has just been started.
+    pub fn plan(&self) -> Plan {
+        self.watching.plan(self.generation, &self.doors, self.traffic.clone())
     }
 
     fn places(&self) -> HashMap<SlotId, Place> {
@@ -186,64 +217,6 @@ impl<O: Outside> Executor<O> {
         }
     }
 
-    /// Acts on what the capture side has seen.
-    pub fn report(&mut self, report: Report, now: Moment) {
-        let Some((slot, source)) = report.attempt() else {
-            if let Report::LeftOut { count } = report {
-                warn!("{count} lines about stages and timeouts were left out: too many knock at once");
-            }
-            return;
-        };
-        let Some(&Place { door: index, pad }) = self.slots.get(&slot) else {
-            debug!("{source}: a sequence that is not armed any more");
-            return;
-        };
-        match report {
-            Report::Exposed { whole, crowded, .. } => {
-                self.exposed(slot, source, whole && !crowded, now);
-            }
-            Report::Completed { .. } if pad.is_none() => self.open(index, source, None, now),
-            Report::Completed { .. } => {
-                let purpose = self.purpose(slot, source, now);
-                self.claim(slot, source, purpose, now);
-            }
-            _ => self.log_progress(report, slot, source),
-        }
-    }
-
-    /// Uses up a line that was shown without opening.
-    ///
-    /// One from beyond the window stays, unless it certainly was shown: a scan completes one in a hundred and gets as far
-    /// as the last hit with four, and whoever would use such a line needs the whole one next to it.
-    fn exposed(&mut self, slot: SlotId, source: IpAddr, certainly: bool, now: Moment) {
-        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
-        let stays = self.pad_of(slot).filter(|pad| !certainly && pad.is_ahead(slot));
-        match stays.and_then(|pad| pad.armed().find(|(id, _)| *id == slot)) {
-            Some((_, sequence)) => {
-                let sequence = sequence.clone();
-                self.outside.order(Order::Arm(self.watching.slot(slot, door, sequence, true)));
-            }
-            None => self.claim(slot, source, Purpose::Discard, now),
-        }
-    }
-
-    /// Says how far an attempt has come, and why it ended.
-    fn log_progress(&mut self, report: Report, slot: SlotId, source: IpAddr) {
-        let Some(place) = self.slots.get(&slot).copied() else { return };
-        // Most of what hits a line from beyond the window is chance.
-        let ahead = self.pad_of(slot).is_some_and(|pad| pad.is_ahead(slot));
-        let level = if ahead { log::Level::Debug } else { log::Level::Info };
-        let who = format!("{}: {}", self.outside.describe(source), self.doors[place.door].label);
-        match report {
-            Report::Stage { stage, .. } => log!(level, "{who}: Stage {stage}"),
-            Report::TimedOut { stage, .. } => log!(level, "{who}: sequence timeout (stage {stage})"),
-            Report::Guarded { stage, .. } => {
-                log!(level, "{who}: too many other ports were hit; the attempt is ended (stage {stage})");
-            }
-            Report::LeftOut { .. } | Report::Completed { .. } | Report::Exposed { .. } => {}
-        }
-    }
-
     /// Does what is due: closes doors, tries again for pads that were locked, reads those that have settled, and looks
     /// at all of them.
     pub fn tick(&mut self, now: Moment) {
@@ -251,6 +224,9 @@ impl<O: Outside> Executor<O> {
         self.carry_out(effects, now);
         self.serve_claims(now);
         self.say_what_was_left_out(now);
+        if self.previous.as_ref().is_some_and(|previous| previous.is_over(now)) {
+            self.previous = None;
+        }
         while let Some((_, id, index)) = self.unsettled.first().copied().filter(|(at, ..)| *at <= now) {
             self.unsettled.pop_first();
             self.refill(index, id, now);

@@ -80,6 +80,7 @@ impl<O: Outside> Executor<O> {
         self.outside.order(Order::Stop);
         self.slots.clear();
         self.claims.clear();
+        self.claimed.clear();
         self.unsettled.clear();
         self.next_look = None;
     }

@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use super::claims::{LOCK_PATIENCE, LOCK_RETRY};
 use super::*;
 use crate::config;
-use crate::message::Slot;
+use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
 mod pads;
+mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
 #[derive(Default)]
@@ -53,6 +54,7 @@ const PAD: &str = " 1,2\n 3,4\n 5,6\n";
 impl Lab {
     /// PAD stands for the pad's path in `text`.
     fn new(text: &str) -> Lab {
+        crate::trust::set_usual_umask();
         let directory = TempDir::new().unwrap();
         let pad = directory.path().join("pad");
         fs::write(&pad, PAD).unwrap();
@@ -91,7 +93,13 @@ impl Lab {
 
     fn complete_from(&mut self, slot: u64, source: &str) {
         let report = Report::Completed { slot: SlotId(slot), source: source.parse().unwrap() };
-        self.executor.report(report, self.now);
+        self.report(report);
+    }
+
+    /// What the capture process says by the configuration that is in force.
+    fn report(&mut self, report: Report) {
+        let generation = self.executor.plan().generation;
+        self.executor.report(Sighting { generation, report }, self.now);
     }
 
     /// The commands that were run since the last call.
@@ -137,7 +145,7 @@ fn a_line_that_was_shown_is_struck_alone_and_opens_nothing() {
     for (whole, crowded) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut lab = Lab::new(ONE_TIME);
         let source = ALICE.parse().unwrap();
-        lab.executor.report(Report::Exposed { slot: SlotId(2), source, whole, crowded }, lab.now);
+        lab.report(Report::Exposed { slot: SlotId(2), source, whole, crowded });
         assert_eq!(fs::read_to_string(lab.path()).unwrap(), " 1,2\n#3,4\n 5,6\n");
         lab.complete(2);
         assert!(lab.commands().is_empty());

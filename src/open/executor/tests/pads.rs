@@ -37,7 +37,7 @@ impl Lab {
 
     fn slot_of(&self, sequence: &str) -> u64 {
         let places = self.executor.slots.keys().map(|slot| slot.0);
-        let plan = self.executor.watching.plan(&self.executor.doors, Traffic::default());
+        let plan = self.executor.plan();
         let slot = plan.slots.iter().find(|slot| slot.sequence.to_string() == sequence).unwrap().id.0;
         assert!(places.into_iter().any(|place| place == slot));
         slot
@@ -111,7 +111,7 @@ fn a_line_from_beyond_the_window_is_struck_when_all_of_it_was_certainly_shown() 
         lab.orders();
         let slot = lab.slot_of("5,6");
         let source = ALICE.parse().unwrap();
-        lab.executor.report(Report::Exposed { slot: SlotId(slot), source, whole, crowded }, lab.now);
+        lab.report(Report::Exposed { slot: SlotId(slot), source, whole, crowded });
         let text = fs::read_to_string(lab.path()).unwrap();
         assert_eq!(text.contains("#5,6"), struck, "{text}");
         assert_eq!(lab.orders_armed(), if struck { vec![] } else { vec!["5,6"] });

@@ -21,7 +21,7 @@ pub(super) const ANY: &str = "any";
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
 /// What the host looked like at one moment.
-pub(super) struct Host {
+pub(crate) struct Host {
     /// Every IPv4 and IPv6 address of every interface.
     pub(super) addresses: HashSet<IpAddr>,
     links: Vec<Link>,
@@ -35,7 +35,7 @@ struct Link {
 
 impl Host {
     /// Looks at the host (getifaddrs(3)).
-    pub(super) fn look() -> io::Result<Host> {
+    pub(crate) fn look() -> io::Result<Host> {
         let mut host = Host { addresses: HashSet::new(), links: Vec::new() };
         for entry in getifaddrs()? {
             let address = entry.address.as_ref();
@@ -67,7 +67,7 @@ impl Host {
     }
 
     /// Whether it is a loopback interface.
-    pub(super) fn is_loopback(&self, name: &str) -> bool {
+    pub(crate) fn is_loopback(&self, name: &str) -> bool {
         self.link(name).is_some_and(|link| link.flags.contains(InterfaceFlags::IFF_LOOPBACK))
     }
 

@@ -115,15 +115,20 @@ impl Interfaces {
         self.0.iter().filter(|(_, state)| open(state)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The host has been looked at: this is the interface of the name, and this the number of the interface that the
-    /// open handle is bound to, if it is bound to one still.
-    pub(super) fn saw(&mut self, name: &str, present: Option<Present>, bound: Option<u32>) -> Vec<Step> {
+    /// Whether it is open.
+    pub(super) fn is_open(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, state)| known == name && matches!(state, State::Open { .. }))
+    }
+
+    /// The host has been looked at: this is the interface of the name, and whether an open handle is bound to it still, as
+    /// far as is known.
+    pub(super) fn saw(&mut self, name: &str, present: Option<Present>, bound: bool) -> Vec<Step> {
         let Some(state) = self.state(name) else { return Vec::new() };
         let say = |news| Step::Say(name.to_owned(), news);
         if let State::Open { present: known, .. } = state {
             if let Some(now) = present
                 && now.index == known.index
-                && bound == Some(known.index)
+                && bound
             {
                 let changed = now.up != known.up;
                 known.up = now.up;
@@ -132,7 +137,7 @@ impl Interfaces {
             }
             *state = State::Absent;
             let mut steps = vec![Step::Close(name.to_owned()), say(News::Gone)];
-            steps.extend(self.saw(name, present, None));
+            steps.extend(self.saw(name, present, false));
             return steps;
         }
         let news = match (&*state, present) {
@@ -171,7 +176,7 @@ impl Interfaces {
             if let State::Open { present: known, .. } = state {
                 *state = if !known.up && present.is_some() { State::Down } else { State::Closed };
             }
-            return self.saw(name, present, None);
+            return self.saw(name, present, false);
         };
         let error = match problem {
             Problem::Lasting(error) => {

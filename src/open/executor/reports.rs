@@ -1,0 +1,226 @@
+//! What the capture process says, believed as far as it can be true.
+//!
+//! A report is a claim by a process that reads strangers' packets.  It opens a door only where an honest one could have
+//! said the same, and then in the ordinary way; what an honest one cannot say ends the process.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{Level, debug, info, log, warn};
+
+use super::claims::Purpose;
+use super::doors::{DoorState, Opener};
+use super::{Executor, Outside, Place};
+use crate::message::{Generation, Order, Report, Sighting, SlotId};
+use crate::moment::Moment;
+use crate::open::pace::Rate;
+use crate::open::pad::Extent;
+use crate::quota::Quota;
+
+/// How often a door with a static sequence opens at most.
+const OPENINGS: Rate = Rate { burst: 8192, interval: Duration::from_millis(1) };
+
+/// What was armed before the last reload, for what was on its way when that came.
+pub(super) struct Previous {
+    generation: Generation,
+    slots: HashMap<SlotId, Place>,
+    labels: Vec<Arc<str>>,
+    /// The doors that are gone.
+    gone: HashMap<Arc<str>, Opener>,
+    until: Moment,
+}
+
+impl Previous {
+    /// What was armed until now; reports of it count for as long as somebody may have been knocking.
+    pub(super) fn new(
+        generation: Generation,
+        slots: HashMap<SlotId, Place>,
+        doors: &[DoorState],
+        now: Moment,
+    ) -> Previous {
+        let longest = doors.iter().map(|state| state.door.seq_timeout).max().unwrap_or_default();
+        let labels = doors.iter().map(|state| Arc::clone(&state.label)).collect();
+        Previous { generation, slots, labels, gone: HashMap::new(), until: now + longest }
+    }
+
+    /// Whether nothing that was on its way then is still to come.
+    pub(super) fn is_over(&self, now: Moment) -> bool {
+        self.until <= now
+    }
+
+    /// Keeps what the new configuration has no place for.
+    pub(super) fn keep(&mut self, gone: HashMap<Arc<str>, Opener>) {
+        self.gone = gone;
+    }
+}
+
+/// Why a report is not believed.
+enum Refusal {
+    /// An honest process can say so: it had not heard yet, or somebody else was faster.
+    Late(&'static str),
+    /// No honest process says so.
+    Lie(&'static str),
+}
+
+impl<O: Outside> Executor<O> {
+    /// Acts on what the capture process says that it has seen.
+    pub fn report(&mut self, sighting: Sighting, now: Moment) {
+        let Sighting { generation, report } = sighting;
+        let Some((slot, source)) = report.attempt() else {
+            if let Report::LeftOut { count } = report
+                && self.may_be_told(now)
+            {
+                warn!("{count} lines about stages and timeouts were left out: too many knock at once");
+            }
+            return;
+        };
+        match self.believe(generation, slot, source, now) {
+            Ok(place) => self.act(report, slot, source, place, now),
+            Err(Refusal::Late(_)) if report.is_for_the_log() => {}
+            Err(Refusal::Late(why)) => {
+                if self.may_be_told(now) {
+                    info!("{source}: {why}; nothing is opened");
+                }
+            }
+            Err(Refusal::Lie(why)) => {
+                if self.may_be_told(now) {
+                    warn!("{source}: the capture process names {why}; nothing is opened");
+                }
+                self.outside.distrust("it has named what it cannot know, and");
+            }
+        }
+    }
+
+    /// What the slot stands for, if an honest process can have seen this source knock at it.
+    fn believe(
+        &mut self,
+        generation: Generation,
+        slot: SlotId,
+        source: IpAddr,
+        now: Moment,
+    ) -> Result<Place, Refusal> {
+        if generation > self.generation {
+            return Err(Refusal::Lie("a configuration that there never was"));
+        }
+        if !self.counter.has_given(slot) {
+            return Err(Refusal::Lie("a sequence that there never was"));
+        }
+        if source.is_unspecified() || source.is_multicast() || source.to_canonical() != source {
+            return Err(Refusal::Lie("an address that nobody can have"));
+        }
+        let known = self.slots.get(&slot).copied();
+        if generation < self.generation {
+            let previous = self.previous.as_ref();
+            let Some(previous) = previous.filter(|it| it.generation == generation && now < it.until) else {
+                return Err(Refusal::Late("a sequence of an earlier configuration"));
+            };
+            if known.is_none() && previous.slots.contains_key(&slot) {
+                self.came_too_late(slot, source, now);
+                return Err(Refusal::Late("the door was reconfigured meanwhile"));
+            }
+        }
+        let Some(place) = known else {
+            return Err(Refusal::Late("a sequence that was used already"));
+        };
+        let Some(DoorState { door, .. }) = self.doors.get(place.door) else {
+            return Err(Refusal::Late("a sequence of no door"));
+        };
+        if door.allow.as_ref().is_none_or(|networks| networks.hold(source)) {
+            return Ok(place);
+        }
+        Err(if generation < self.generation {
+            Refusal::Late("not among those for whom the door is now")
+        } else {
+            Refusal::Lie("somebody for whom the door is not")
+        })
+    }
+
+    /// A line of a door that a reload has taken away was on the wire all the same, and must open nothing later.
+    fn came_too_late(&mut self, slot: SlotId, source: IpAddr, now: Moment) {
+        let Some(previous) = &mut self.previous else { return };
+        let Some(&Place { door, pad }) = previous.slots.get(&slot) else { return };
+        let Some(label) = previous.labels.get(door).cloned() else { return };
+        let marks = match (previous.gone.get_mut(&label), pad) {
+            (Some(Opener::Pads(pads)), Some(id)) => {
+                pads.get_mut(id).map(|pad| pad.marks(slot, Extent::Alone)).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        debug!("{source}: {label}: knocked at while the configuration was read again");
+        self.remember_lost(marks, now);
+    }
+
+    fn act(&mut self, report: Report, slot: SlotId, source: IpAddr, place: Place, now: Moment) {
+        match report {
+            Report::Completed { .. } | Report::Exposed { .. } if self.claimed.contains(&slot) => {
+                // A process that was started after the line was claimed.
+                debug!("{source}: a sequence that is being used already");
+            }
+            Report::Exposed { whole, crowded, .. } => self.exposed(slot, source, whole && !crowded, now),
+            Report::Completed { .. } if place.pad.is_none() => self.open_at_a_pace(place.door, source, now),
+            Report::Completed { .. } => {
+                let purpose = self.purpose(slot, source, now);
+                self.claim(slot, source, purpose, now);
+            }
+            _ => self.log_progress(report, slot, source, now),
+        }
+    }
+
+    /// Opens a door with a static sequence, unless it has been opened more often than people can knock.
+    fn open_at_a_pace(&mut self, index: usize, source: IpAddr, now: Moment) {
+        let Some(DoorState { label, pace, .. }) = self.doors.get_mut(index) else { return };
+        if pace.when(OPENINGS, now) > now {
+            let label = Arc::clone(label);
+            if self.may_be_told(now) {
+                warn!("{source}: {label}: right sequence, but not opened: the door is opened too often");
+            }
+            return;
+        }
+        pace.take(OPENINGS, now);
+        self.open(index, source, None, now);
+    }
+
+    /// Uses up a line that was shown without opening.
+    ///
+    /// One from beyond the window stays, unless it certainly was shown: a scan completes one in a hundred and gets as far
+    /// as the last hit with four, and whoever would use such a line needs the whole one next to it.
+    fn exposed(&mut self, slot: SlotId, source: IpAddr, certainly: bool, now: Moment) {
+        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
+        let stays = self.pad_of(slot).filter(|pad| !certainly && pad.is_ahead(slot));
+        match stays.and_then(|pad| pad.armed().find(|(id, _)| *id == slot)) {
+            Some((_, sequence)) => {
+                let sequence = sequence.clone();
+                self.outside.order(Order::Arm(self.watching.slot(slot, door, sequence, true)));
+            }
+            None => self.claim(slot, source, Purpose::Discard, now),
+        }
+    }
+
+    /// Says how far an attempt has come, and why it ended.
+    fn log_progress(&mut self, report: Report, slot: SlotId, source: IpAddr, now: Moment) {
+        let Some(place) = self.slots.get(&slot).copied() else { return };
+        if !self.may_be_told(now) {
+            return;
+        }
+        // Most of what hits a line from beyond the window is chance.
+        let ahead = self.pad_of(slot).is_some_and(|pad| pad.is_ahead(slot));
+        let level = if ahead { Level::Debug } else { Level::Info };
+        let who = format!("{}: {}", self.outside.describe(source), self.doors[place.door].label);
+        match report {
+            Report::Stage { stage, .. } => log!(level, "{who}: Stage {stage}"),
+            Report::TimedOut { stage, .. } => log!(level, "{who}: sequence timeout (stage {stage})"),
+            Report::Guarded { stage, .. } => {
+                log!(level, "{who}: too many other ports were hit; the attempt is ended (stage {stage})");
+            }
+            Report::LeftOut { .. } | Report::Completed { .. } | Report::Exposed { .. } => {}
+        }
+    }
+
+    /// Whether there is room in the log for one more line of what the capture process says: an honest one leaves out more
+    /// by itself.
+    fn may_be_told(&mut self, now: Moment) -> bool {
+        self.told.get_or_insert_with(|| Quota::generous(now)).allows(now)
+    }
+}

@@ -1,0 +1,180 @@
+//! One capture process, seen from the executor: starting it, the socket between, its end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{self, Command, ExitStatus, Stdio};
+
+use log::error;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+
+use crate::wire::{
+    BadMessage, Frames, ORDER_SIZE, OrderMessage, SIGHTING_SIZE, Setup, Sight, decode, encode,
+};
+
+/// The program that runs here, even if there is another one of its name by now.
+const SELF: &str = "/proc/self/exe";
+
+/// How much is made ready for sending at once, in messages.
+const PORTION: usize = 256;
+
+/// How often something is sent in a row.
+const ROUNDS: usize = 16;
+
+/// The signal for a forbidden system call (seccomp(2)), on every architecture that there is a filter for.
+const SIGSYS: i32 = 31;
+
+/// The exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
+
+/// Some messages, made when there is room for them.
+pub(super) type Messages = Box<dyn Iterator<Item = OrderMessage> + Send>;
+
+/// What a process has said.
+pub(super) enum Heard {
+    /// While it had privileges and had seen no packet.
+    Setup(Setup),
+    /// Since.
+    Sight(Sight),
+}
+
+/// The process has closed its end, or cannot be talked to.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+pub(super) struct Child {
+    process: process::Child,
+    socket: OwnedFd,
+    frames: Frames<SIGHTING_SIZE>,
+    confined: bool,
+    queue: VecDeque<Messages>,
+    unsent: Vec<u8>,
+}
+
+impl Child {
+    /// Starts the process, which does nothing until it is told to.
+    pub(super) fn start() -> io::Result<Child> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Nothing that it could say is read but what comes through the socket.
+        let process = Command::new(SELF)
+            .arg0("knockd-capture")
+            .arg("--capture")
+            .env_clear()
+            .current_dir("/")
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Child {
+            process,
+            socket: ours,
+            frames: Frames::default(),
+            confined: false,
+            queue: VecDeque::new(),
+            unsent: Vec::new(),
+        })
+    }
+
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Says this after everything that was said before.
+    pub(super) fn say(&mut self, messages: impl IntoIterator<Item = OrderMessage, IntoIter: Send + 'static>) {
+        self.queue.push_back(Box::new(messages.into_iter()));
+    }
+
+    /// Whether there is something to be sent.
+    fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty() || !self.queue.is_empty()
+    }
+
+    /// What to wait for, besides word of its end.
+    pub(super) fn poll_fd(&self) -> PollFd<'_> {
+        let out = if self.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
+        PollFd::new(&self.socket, PollFlags::IN | out)
+    }
+
+    /// Sends what there is room for, within limits: a long plan leaves time to hear others.
+    pub(super) fn send(&mut self) -> Result<(), Gone> {
+        for _ in 0..ROUNDS {
+            self.fill();
+            if self.unsent.is_empty() {
+                return Ok(());
+            }
+            match send(&self.socket, &self.unsent, SendFlags::NOSIGNAL) {
+                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(_) => return Err(Gone),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the next messages ready.
+    fn fill(&mut self) {
+        while self.unsent.len() < PORTION * ORDER_SIZE {
+            let Some(messages) = self.queue.front_mut() else { return };
+            let Some(message) = messages.next() else {
+                self.queue.pop_front();
+                continue;
+            };
+            match encode::<_, ORDER_SIZE>(&message) {
+                Some(bytes) => self.unsent.extend_from_slice(&bytes),
+                None => error!("an order is too long for its message, which is a fault of knockd"),
+            }
+        }
+    }
+
+    /// Takes in a part of what it has said.
+    pub(super) fn receive(&mut self) -> Result<(), Gone> {
+        let mut bytes = [0; 64 * SIGHTING_SIZE];
+        match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
+            Ok((0, _)) => Err(Gone),
+            Ok((read, _)) => {
+                self.frames.add(&bytes[..read]);
+                Ok(())
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Ok(()),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    /// The next of the messages that were taken in.
+    pub(super) fn next(&mut self) -> Option<Result<Heard, BadMessage>> {
+        let frame = self.frames.next_frame()?;
+        if self.confined {
+            return Some(decode(frame).map(Heard::Sight));
+        }
+        let heard = decode(frame);
+        self.confined = heard == Ok(Setup::Confined);
+        Some(heard.map(Heard::Setup))
+    }
+
+    /// Ends it, if it has not ended by itself, and says how it did.
+    pub(super) fn end(mut self) -> String {
+        // What has ended stays as it ended.
+        let killed = self.process.kill();
+        match killed.and_then(|()| self.process.wait()) {
+            Ok(status) => words(status),
+            Err(error) => format!("cannot be ended: {error}"),
+        }
+    }
+}
+
+/// How a process has ended.
+fn words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (_, Some(SIGSYS)) => "was ended by the kernel for a forbidden system call (seccomp)".to_owned(),
+        (_, Some(signal)) => format!("was ended by signal {signal}"),
+        (Some(PANICKED), _) => "has panicked".to_owned(),
+        (code, _) => format!("has ended with exit code {}", code.unwrap_or_default()),
+    }
+}

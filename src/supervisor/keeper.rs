@@ -1,0 +1,481 @@
+//! Keeps a capture process running on the wanted interfaces, whatever becomes of either.
+//!
+//! It has a thread of its own, since opening and closing take their time, which doors and commands have not.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::{error, info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::deaths::Deaths;
+use super::host::{Changes, Host};
+use super::interfaces::{Interfaces, Problem};
+use super::post::{Inbox, Post, post};
+use super::start::{StartError, may_capture};
+use super::takeover::{Capture, Stage, Word};
+use crate::clock::Clock;
+use crate::message::{Families, Order, Plan, Sighting};
+use crate::moment::Moment;
+use crate::sandbox::{Confinement, Lacking};
+use crate::wire::sightings;
+
+/// How long changes gather once one has been told: making an interface takes several.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// When to try again to learn how the host looks, if the kernel will not say.
+pub(super) const NEXT_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a process that was relieved may take to judge its last packets.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the first process may take to be ready.
+const FIRST_START: Duration = Duration::from_secs(30);
+
+/// How long nothing is done when something fails that cannot be waited for.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// Why a process is not listened to any more.
+const LIAR: &str = "it says what no honest one would say; it";
+
+/// What a [`Keeper`] can be told.
+pub enum Wish {
+    /// What to match.
+    Order(Order),
+    /// What all armed sequences are, for a process that has just been started.
+    Plan(Plan),
+    /// To listen on these interfaces and no others.
+    Interfaces(Vec<String>),
+    /// That what was last told has been looked at.
+    Next,
+    /// That the capture process has said what it cannot know, and is to be ended.
+    Distrust(&'static str),
+    /// To end the capture process, and say so.
+    End(Sender<()>),
+}
+
+/// What a [`Keeper`] tells.
+pub enum Told {
+    /// What was seen; nothing more is told until [`Wish::Next`].
+    Seen(Vec<Sighting>),
+    /// [`Wish::Plan`] is wanted.
+    PlanWanted,
+}
+
+/// Tells a [`Keeper`] what to do.
+pub type KeeperSender = Post<Wish>;
+
+/// See the module.
+pub struct Keeper {
+    pub(super) interfaces: Interfaces,
+    pub(super) addresses: Option<HashSet<IpAddr>>,
+    families: Families,
+    confinement: Confinement,
+    pub(super) clock: Clock,
+    changes: Changes,
+    /// When to look at the host.
+    pub(super) look_at: Option<Moment>,
+    wishes: Inbox<Wish>,
+    tell: Box<dyn Fn(Told) + Send>,
+    /// Whether what was told last is still being looked at.
+    told: bool,
+    /// The process that judges packets.
+    pub(super) current: Option<Capture>,
+    /// The one that is to take over from it.
+    pub(super) next: Option<Capture>,
+    /// The one that it has taken over from, and how long that one may go on.
+    retired: Option<(Capture, Moment)>,
+    /// The interfaces for which another process is to be started.
+    pub(super) wanted: HashSet<String>,
+    /// Those of them that the next process opens.
+    pub(super) fresh: Vec<String>,
+    /// When a process is to be started in place of one that has died.
+    start_at: Option<Moment>,
+    deaths: Deaths,
+    /// Whether one has died, and none has taken over since.
+    mourning: bool,
+    /// What was found lacking, and said.
+    lacking: HashSet<Lacking>,
+    /// Whether the log is told of each interface that is opened.
+    say: bool,
+}
+
+impl Keeper {
+    /// One that listens nowhere yet, and who tells it what to do.
+    pub fn new(
+        families: Families,
+        confinement: Confinement,
+        clock: Clock,
+        tell: impl Fn(Told) + Send + 'static,
+    ) -> io::Result<(Keeper, KeeperSender)> {
+        let (sender, wishes) = post()?;
+        let keeper = Keeper {
+            interfaces: Interfaces::default(),
+            addresses: None,
+            families,
+            confinement,
+            clock,
+            changes: Changes::subscribe()?,
+            look_at: None,
+            wishes,
+            tell: Box::new(tell),
+            told: false,
+            current: None,
+            next: None,
+            retired: None,
+            wanted: HashSet::new(),
+            fresh: Vec::new(),
+            start_at: None,
+            deaths: Deaths::default(),
+            mourning: false,
+            lacking: HashSet::new(),
+            say: false,
+        };
+        Ok((keeper, sender))
+    }
+
+    /// Starts the first process on these interfaces, and returns when it has opened those that there are and has given up
+    /// its privileges.
+    pub fn start(&mut self, names: &[String]) -> Result<(), StartError> {
+        let fail = |error: io::Error| StartError::Process(format!("cannot be started: {error}"));
+        may_capture(names)?;
+        let host = Host::look().map_err(fail)?;
+        self.want(names);
+        self.compare(&host);
+        self.start_next().map_err(fail)?;
+        self.reach(Stage::Idle)
+    }
+
+    /// Lets the first process begin to judge packets, once it has what to match; the names of the interfaces that it
+    /// listens on.
+    pub fn begin(&mut self) -> Result<Vec<String>, StartError> {
+        self.obey();
+        self.reach(Stage::Serving)?;
+        self.say = true;
+        Ok(self.interfaces.listening())
+    }
+
+    /// Waits until the first process has come so far.
+    fn reach(&mut self, goal: Stage) -> Result<(), StartError> {
+        let end = self.clock.now() + FIRST_START;
+        let reached = |capture: &Option<Capture>| capture.as_ref().is_some_and(|it| it.stage() == goal);
+        while !reached(&self.next) && !reached(&self.current) {
+            let Some(capture) = &mut self.next else {
+                return Err(StartError::Process("has ended while it started".to_owned()));
+            };
+            let wait = Timespec::try_from(end.wait_from(self.clock.now())).ok();
+            if let Ok(0) = poll(&mut [capture.poll_fd()], wait.as_ref()) {
+                return Err(StartError::Process("does not answer".to_owned()));
+            }
+            let went = capture.receive().and_then(|()| capture.child().send());
+            while let Some(word) = self.word_of_next() {
+                match word {
+                    Word::NotOpened { lasting: true, words, .. } => return Err(StartError::Interface(words)),
+                    Word::NotConfined { step, errno } => {
+                        return Err(StartError::Process(not_confined(step, errno)));
+                    }
+                    word => self.hear_next(word),
+                }
+            }
+            if went.is_err()
+                && let Some(capture) = self.next.take()
+            {
+                return Err(StartError::Process(capture.into_child().end()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows what becomes of the interfaces and of the process, until it is told to end.
+    pub fn run(mut self) {
+        loop {
+            self.wait();
+            if !self.obey() {
+                return;
+            }
+            self.serve();
+            let now = self.clock.now();
+            if self.look_at.is_some_and(|at| at <= now) {
+                self.look();
+            }
+            if self.next.is_none() {
+                let due = self.interfaces.due(now);
+                self.carry_out(due);
+            }
+            self.start_if_wanted();
+        }
+    }
+
+    /// Sleeps until something has changed or is due.
+    fn wait(&mut self) {
+        let now = self.clock.now();
+        let deadlines = [
+            self.look_at,
+            self.start_at,
+            self.retired.as_ref().map(|(_, until)| *until),
+            self.interfaces.next_deadline().filter(|_| self.next.is_none()),
+        ];
+        let deadline = deadlines.into_iter().flatten().min();
+        let timeout = deadline.and_then(|at| Timespec::try_from(at.wait_from(now)).ok());
+        let mut fds =
+            vec![PollFd::new(&self.wishes, PollFlags::IN), PollFd::new(&self.changes, PollFlags::IN)];
+        fds.extend(self.next.as_ref().map(Capture::poll_fd));
+        if !self.told {
+            fds.extend(self.current.as_ref().map(Capture::poll_fd));
+            fds.extend(self.retired.as_ref().map(|(capture, _)| capture.poll_fd()));
+        }
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) if fds[1].revents().is_empty() => {}
+            Err(Errno::INTR) => {}
+            outcome => {
+                if let Err(error) = outcome.map_err(io::Error::from).and_then(|_| self.changes.drain()) {
+                    error!("changes of interfaces are noticed late: {error}");
+                    std::thread::sleep(BREATHER);
+                }
+                let soon = now + GATHER;
+                self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+            }
+        }
+    }
+
+    /// Does what it was told; `false` when that is to end.
+    fn obey(&mut self) -> bool {
+        let wishes: Vec<Wish> = self.wishes.take().collect();
+        for wish in wishes {
+            match wish {
+                Wish::Order(order) => self.order(order),
+                Wish::Plan(plan) => self.load(plan),
+                Wish::Interfaces(names) => {
+                    self.want(&names);
+                    self.look();
+                }
+                Wish::Next => self.told = false,
+                Wish::Distrust(why) => {
+                    if let Some(capture) = self.current.take() {
+                        self.died(capture, &format!("{why}; it"));
+                    }
+                }
+                Wish::End(done) => {
+                    let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
+                    for capture in all.into_iter().flatten() {
+                        capture.into_child().end();
+                    }
+                    // Whoever asked may have given up waiting.
+                    let _ = done.send(());
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Adopt(plan) => {
+                if let Some(capture) = &mut self.current {
+                    capture.order(Order::Adopt(plan.clone()));
+                }
+                match &mut self.next {
+                    Some(capture) if capture.stage() == Stage::Idle => self.load(plan),
+                    Some(capture) => capture.order(Order::Adopt(plan)),
+                    None => {}
+                }
+            }
+            order => {
+                for capture in [&mut self.current, &mut self.next].into_iter().flatten() {
+                    capture.order(order.clone());
+                }
+            }
+        }
+    }
+
+    /// Gives the next process what to match, if it has nothing yet.
+    fn load(&mut self, plan: Plan) {
+        let addresses = self.addresses.clone().unwrap_or_default();
+        if let Some(capture) = self.next.as_mut().filter(|capture| capture.stage() == Stage::Idle) {
+            capture.load(plan, addresses);
+        }
+    }
+
+    /// Hears what the processes say, and says what there is room for.
+    fn serve(&mut self) {
+        self.serve_next();
+        if self.told {
+            // What it is told has room in the socket, and it has time.
+            if let Some(capture) = &mut self.current {
+                // Its end is noticed when it is heard next.
+                let _ = capture.child().send();
+            }
+            return;
+        }
+        let mut seen = Vec::new();
+        if let Some((mut capture, until)) = self.retired.take() {
+            let went = capture.receive().and_then(|()| capture.child().send());
+            while let Ok(Some(word)) = capture.next() {
+                // Its interfaces are those of the process that has taken over.
+                if let Word::Sight(sight) = word {
+                    seen.extend(sightings(&sight));
+                }
+            }
+            if went.is_err() || until <= self.clock.now() {
+                capture.into_child().end();
+            } else {
+                self.retired = Some((capture, until));
+            }
+        }
+        self.hear_current(&mut seen);
+        if !seen.is_empty() {
+            self.told = true;
+            (self.tell)(Told::Seen(seen));
+        }
+    }
+
+    fn hear_current(&mut self, seen: &mut Vec<Sighting>) {
+        let Some(capture) = &mut self.current else { return };
+        let went = capture.receive().and_then(|()| capture.child().send());
+        let why = loop {
+            let Some(capture) = &mut self.current else { return };
+            match capture.next() {
+                Ok(Some(Word::Sight(sight))) => seen.extend(sightings(&sight)),
+                Ok(Some(Word::Lost(name, loss))) => self.lost(&name, loss),
+                Ok(None) if went.is_ok() => return,
+                Ok(None) => break "it",
+                Ok(Some(_)) | Err(_) => break LIAR,
+            }
+        };
+        if let Some(capture) = self.current.take() {
+            self.died(capture, why);
+        }
+    }
+
+    fn serve_next(&mut self) {
+        let Some(capture) = &mut self.next else { return };
+        let went = capture.receive().and_then(|()| capture.child().send());
+        while let Some(word) = self.word_of_next() {
+            self.hear_next(word);
+        }
+        if went.is_err()
+            && let Some(capture) = self.next.take()
+        {
+            self.died(capture, "it");
+        }
+    }
+
+    fn word_of_next(&mut self) -> Option<Word> {
+        let capture = self.next.as_mut()?;
+        if let Ok(word) = capture.next() {
+            return word;
+        }
+        let capture = self.next.take()?;
+        self.died(capture, LIAR);
+        None
+    }
+
+    fn hear_next(&mut self, word: Word) {
+        let now = self.clock.now();
+        match word {
+            Word::Opened(name, index) => self.interfaces.opened(&name, index, now),
+            Word::NotOpened { name, lasting, words } => {
+                self.fresh.retain(|fresh| *fresh != name);
+                let problem = if lasting { Problem::Lasting(words) } else { Problem::Passing(words) };
+                self.failed(&name, problem);
+            }
+            Word::Lacking(what) => {
+                if let Ok(what) = Lacking::try_from(what)
+                    && self.lacking.insert(what)
+                {
+                    warn!("the capture process: {what}");
+                }
+            }
+            Word::NotConfined { step, errno } => {
+                if let Some(capture) = self.next.take() {
+                    self.died(capture, &format!("it {}; it", not_confined(step, errno)));
+                }
+            }
+            // The first one gets its plan without asking.
+            Word::Stage(Stage::Idle) if self.say => (self.tell)(Told::PlanWanted),
+            Word::Stage(Stage::Loaded) => self.take_over(),
+            Word::Lost(name, loss) => self.lost(&name, loss),
+            Word::Stage(_) | Word::Sight(_) => {}
+        }
+    }
+
+    /// Lets the next process judge what arrives from now on, and the current one what has arrived until now.
+    fn take_over(&mut self) {
+        let Some(mut next) = self.next.take() else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_micros()).unwrap_or(0);
+        let mut after = 0;
+        if let Some(mut current) = self.current.take() {
+            after = now;
+            current.retire(now);
+            if let Some((earlier, _)) = self.retired.replace((current, self.clock.now() + LAST_WORDS)) {
+                earlier.into_child().end();
+            }
+        }
+        next.go(after);
+        if std::mem::take(&mut self.mourning) {
+            info!("capturing goes on in process {}", next.id());
+        }
+        self.current = Some(next);
+        for name in std::mem::take(&mut self.fresh) {
+            if self.say {
+                info!("listening on {name}");
+            }
+        }
+    }
+
+    /// A process has ended, or has to: another one is started in its place.
+    fn died(&mut self, capture: Capture, why: &str) {
+        let (born, id) = (capture.born, capture.id());
+        let how = capture.into_child().end();
+        let verdict = self.deaths.died(born, self.clock.now());
+        if let Some(unsaid) = verdict.say {
+            let more = if unsaid == 0 { String::new() } else { format!(" ({unsaid} times more since)") };
+            error!("the capture process ({id}) is lost: {why} {how}{more}; another one is started");
+        }
+        self.mourning = true;
+        if self.next.is_none() {
+            self.start_at = Some(verdict.start_at);
+        }
+    }
+
+    fn start_if_wanted(&mut self) {
+        let due = self.start_at.is_none_or(|at| at <= self.clock.now());
+        if self.next.is_some() || !due || (self.start_at.is_none() && self.wanted.is_empty()) {
+            return;
+        }
+        if let Err(error) = self.start_next() {
+            let verdict = self.deaths.died(self.clock.now(), self.clock.now());
+            if verdict.say.is_some() {
+                error!("no capture process can be started: {error}; trying again and again");
+            }
+            self.start_at = Some(verdict.start_at.max(self.clock.now() + BREATHER));
+        }
+    }
+
+    /// Starts a process on all interfaces that are listened on or wanted.
+    fn start_next(&mut self) -> io::Result<()> {
+        let names: Vec<String> = self
+            .interfaces
+            .names()
+            .into_iter()
+            .filter(|name| self.wanted.contains(name) || self.interfaces.is_open(name))
+            .collect();
+        let capture = Capture::start(&names, self.families, &self.confinement, self.clock.now())?;
+        self.start_at = None;
+        self.fresh.extend(self.wanted.drain());
+        self.next = Some(capture);
+        Ok(())
+    }
+}
+
+fn not_confined(step: u8, errno: i32) -> String {
+    let step =
+        crate::sandbox::Step::try_from(step).map_or_else(|_| "something".to_owned(), |step| step.to_string());
+    format!("cannot give up {step}: {}", io::Error::from_raw_os_error(errno))
+}
