@@ -11,6 +11,9 @@ pub mod config;
 pub mod daemon;
 #[cfg(feature = "daemon")]
 pub mod flags;
+#[cfg(all(feature = "daemon", target_os = "linux", any(test, feature = "fuzzing")))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "daemon")]
 pub mod logging;
 #[cfg(feature = "daemon")]
@@ -35,7 +38,7 @@ pub mod state;
 pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
-#[cfg(all(feature = "daemon", target_os = "linux"))]
-pub mod wire;
 #[cfg(feature = "daemon")]
 pub mod trust;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+pub mod wire;

@@ -147,7 +147,9 @@ fn cooked_payload<'a>(frame: &'a [u8], header: &Cooked) -> Option<(&'a [u8], boo
 fn ip_after_tags(mut ether_type: u16, mut payload: &[u8]) -> Option<&[u8]> {
     for _ in 0..=MAX_TAGS {
         match ether_type {
-            0x0800 | 0x86dd => return Some(payload),
+            // A packet that is not of the version that its frame says is taken up by no host.
+            0x0800 => return (payload.first()? >> 4 == 4).then_some(payload),
+            0x86dd => return (payload.first()? >> 4 == 6).then_some(payload),
             0x8100 | 0x88a8 => {
                 let tag = SingleVlanHeaderSlice::from_slice(payload).ok()?;
                 ether_type = tag.ether_type().0;

@@ -158,6 +158,19 @@ fn ethernet_with_up_to_two_tags() {
 }
 
 #[test]
+fn a_packet_of_another_version_than_its_frame_says_is_no_hit() {
+    for (other, packet) in [(0x86dd, v4_packet(v4(&[]), &syn())), (0x0800, v6_packet(6, &[]))] {
+        let right = other ^ 0x0800 ^ 0x86dd;
+        let cooked = |kind: u16| [&[0; 14], &kind.to_be_bytes()[..], &packet].concat();
+        assert!(decode(LinkLayer::Ethernet, &ethernet(OURS, &[right], &packet)).is_some());
+        assert!(decode(LinkLayer::Sll, &cooked(right)).is_some());
+        assert_eq!(decode(LinkLayer::Ethernet, &ethernet(OURS, &[other], &packet)), None);
+        assert_eq!(decode(LinkLayer::Ethernet, &ethernet(OURS, &[0x8100, other], &packet)), None);
+        assert_eq!(decode(LinkLayer::Sll, &cooked(other)), None);
+    }
+}
+
+#[test]
 fn frames_to_a_group_address_are_ignored() {
     let packet = v4_packet(v4(&[]), &syn());
     for group in [[0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {

@@ -11,6 +11,8 @@ mod command;
 mod directives;
 mod excerpt;
 mod fault;
+#[cfg(all(target_os = "linux", any(test, feature = "fuzzing")))]
+pub(crate) mod fuzz;
 mod load;
 mod lookalike;
 mod networks;
@@ -58,6 +60,13 @@ impl Syntax {
 ///
 /// The report holds the warnings where a configuration comes out, and every error where none does.
 pub fn parse(name: &str, bytes: &[u8]) -> (Option<Config>, Report) {
+    let (text, config, faults) = read(name, bytes);
+    let report = Report::new(name, &text, faults);
+    (config.filter(|_| !report.has_errors()), report)
+}
+
+/// The text of these bytes, what it says as far as it can be told, and what is wrong with it.
+fn read(name: &str, bytes: &[u8]) -> (String, Option<Config>, Faults) {
     let mut faults = Faults::default();
     let text = text::decode(bytes, &mut faults);
     let config = (!text.contains('\0')).then(|| {
@@ -67,8 +76,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> (Option<Config>, Report) {
         };
         check::check(&sections, &mut faults)
     });
-    let report = Report::new(name, &text, faults);
-    (config.filter(|_| !report.has_errors()), report)
+    (text, config, faults)
 }
 
 #[cfg(test)]

@@ -175,8 +175,15 @@ impl Cursor {
         let line = rest.get(..end.unwrap_or(rest.len()))?;
         let within = |offset: usize| line.len().min(offset.saturating_sub(self.line_start));
         let part = within(span.start)..within(span.end);
-        (line.len() <= SHOWN_LINE && line.get(part.clone()).is_some()).then(|| (line.to_owned(), part))
+        (line.len() <= SHOWN_LINE && line.get(part.clone()).is_some()).then(|| (harmless(line), part))
     }
+}
+
+/// The line without the control characters U+0080 to U+009F, which some terminals obey and the renderer leaves as they
+/// are; it replaces the others itself.
+fn harmless(line: &str) -> String {
+    // As long in UTF-8 as they are, so that the carets stay where they belong.
+    line.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "·")
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -10,9 +10,10 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::args::Args;
+use super::capture_thread::{Beginning, CaptureThread};
 use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_commands, start_keeper, told, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::inherited;
 use super::names::Names;
@@ -25,7 +26,7 @@ use crate::logging::{for_terminal, log_to};
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::sandbox::{Confinement, Identity};
 use crate::state::{Left, State};
-use crate::supervisor::{Keeper, KeeperSender, Wish};
+use crate::supervisor::{KeeperSender, Wish};
 
 /// Tells this boot of the machine from others (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -45,23 +46,23 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         detach::leave_session().map_err(Failure::system("the daemon cannot leave its session"))?;
     }
     let (config, report) = setup.read_config()?;
-    log_to(&setup.destinations(&config))?;
-    log_warnings(&report);
     let clock = Clock;
     let (events, happened) = mpsc::channel();
-    watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
-
     let interfaces = setup.interfaces(&config);
     let identity = Identity::find(config.options.user.as_deref())?;
-    let confinement = Confinement { identity, strength: config.options.sandbox };
-    let teller = events.clone();
-    let tell = move |what| {
-        // Fails only when the main thread has gone, and the process with it.
-        let _ = teller.send(told(what));
+    let beginning = Beginning {
+        interfaces: interfaces.clone(),
+        families: setup.families(),
+        confinement: Confinement { identity, strength: config.options.sandbox },
+        capabilities: config.options.capabilities,
     };
-    let (mut keeper, capture) = Keeper::new(setup.families(), confinement, clock, tell)
-        .map_err(Failure::system("changes of interfaces cannot be watched"))?;
-    keeper.start(&interfaces)?;
+    // Before any other thread there is, since each has the capabilities of the one that starts it.
+    let captures = CaptureThread::new(beginning, events.clone())?;
+    let capture = captures.keeper.clone();
+    log_to(&setup.destinations(&config))?;
+    log_warnings(&report);
+    watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
+    captures.start()?;
     let _pidfile = setup.pidfile(&config).map(|path| PidFile::create(&path)).transpose()?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
@@ -69,14 +70,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let hinted = Arc::new(AtomicBool::new(false));
     let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
-    let threads = Threads {
-        capture: capture.clone(),
-        events: events.clone(),
-        commands: commands.clone(),
-        names,
-        pads,
-        mode,
-    };
+    let threads = Threads { capture: capture.clone(), events, commands: commands.clone(), names, pads, mode };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
@@ -85,8 +79,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
     // Before the log says so: whoever reads that line may knock at once.
-    let open = keeper.begin()?;
-    start_keeper(keeper, events).map_err(Failure::system("the capture thread cannot be started"))?;
+    let open = captures.begin()?;
     if open.is_empty() {
         info!("starting up, with no interface there yet");
     } else {

@@ -2,6 +2,8 @@
 
 mod args;
 #[cfg(target_os = "linux")]
+mod capture_thread;
+#[cfg(target_os = "linux")]
 mod changes;
 mod check;
 #[cfg(target_os = "linux")]

@@ -86,6 +86,9 @@ fn reason(kind: &BadLineKind) -> &'static str {
         BadLineKind::Sequence(_) => "it is no sequence (`seqgen --check` tells more)",
         BadLineKind::TooLong => "it is too long",
         BadLineKind::NotText => "it is no UTF-8 text",
+        BadLineKind::Traceless => {
+            "it is one digit without a blank before it, of which a strike would leave no trace"
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod dir;
 mod error;
 mod format;
+#[cfg(all(target_os = "linux", any(test, feature = "fuzzing")))]
+pub(crate) mod fuzz;
 mod lease;
 mod lease_format;
 mod leases;

@@ -120,6 +120,12 @@ impl Spent {
         self.kept.as_ref()?.records.shortage()
     }
 
+    /// All of them.
+    #[cfg(all(target_os = "linux", any(test, feature = "fuzzing")))]
+    pub(super) fn marks(&self) -> &HashSet<Mark> {
+        &self.marks
+    }
+
     fn empty(key: Key) -> Spent {
         Spent { key, marks: HashSet::new(), unwritten: Vec::new(), kept: None, damaged: 0 }
     }

@@ -85,6 +85,10 @@ impl Entry {
             [b'#', rest @ ..] => Entry::of_comment(rest, text[0] == b'#'),
             _ => match std::str::from_utf8(text) {
                 Ok(text) => match Sequence::parse(text) {
+                    // All that a strike would leave of one digit is a `#`, as of an empty comment.
+                    Ok(_) if text.trim_ascii_end().len() == 1 => {
+                        Entry::Bad(BadLine { span: 0..1, kind: BadLineKind::Traceless })
+                    }
                     Ok(sequence) => Entry::Live(sequence),
                     Err(error) => {
                         Entry::Bad(BadLine { span: error.span, kind: BadLineKind::Sequence(error.kind) })
@@ -149,6 +153,8 @@ pub enum BadLineKind {
     TooLong,
     /// Bytes that are no UTF-8.
     NotText,
+    /// One digit at the start of the line and nothing else, of which a strike would leave nothing.
+    Traceless,
 }
 
 impl fmt::Display for BadLineKind {
@@ -157,6 +163,9 @@ impl fmt::Display for BadLineKind {
             BadLineKind::Sequence(kind) => kind.fmt(f),
             BadLineKind::TooLong => write!(f, "the line is longer than {MAX_LINE} bytes"),
             BadLineKind::NotText => f.write_str("a byte that is no text (UTF-8)"),
+            BadLineKind::Traceless => {
+                f.write_str("one digit alone needs a blank before it, or a strike leaves no trace")
+            }
         }
     }
 }
@@ -191,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_live_shows_that_it_was_struck() {
+        for text in [" 7", "\t7 ", "70", "07", "7,8", "7:tcp", "7 ,8", "7 :udp"] {
+            assert!(matches!(Entry::of(text.as_bytes()), Entry::Live(_)), "{text:?}");
+            let struck = format!("#{}", &text[1..]);
+            assert!(matches!(Entry::of(struck.as_bytes()), Entry::Struck(_)), "{struck:?}");
+        }
+    }
+
+    #[test]
     fn comments_and_blank_lines_are_notes() {
         for text in [
             &b""[..],
@@ -220,6 +238,8 @@ mod tests {
             (b"\x001,2", 0..2, "`\\01` is not a port number"),
             (b"1,\xff2", 2..3, "a byte that is no text (UTF-8)"),
             (b"1,2 # first", 2..11, "`2 # first` is not a port number"),
+            (b"7", 0..1, "one digit alone needs a blank before it, or a strike leaves no trace"),
+            (b"7 \r", 0..1, "one digit alone needs a blank before it, or a strike leaves no trace"),
             ("\u{a0}1,2".as_bytes(), 0..3, "`\\u{a0}1` is not a port number"),
         ] {
             let Entry::Bad(bad) = Entry::of(text) else { panic!("{text:?}") };

@@ -175,6 +175,22 @@ fn reports_in_both_syntaxes() {
 }
 
 #[test]
+fn no_control_character_of_a_file_reaches_a_terminal() {
+    for c in (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control() && !"\0\n\r".contains(*c)) {
+        let (_, report) = parse("t.conf", format!("[d]\nsequence = 1, a{c}b\n").as_bytes());
+        for colour in [false, true] {
+            let said = report.render(colour).replace("\u{1b}[", "[");
+            assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{c:?}: {said:?}");
+        }
+        let carets = if c == '\t' { 6 } else { 3 };
+        assert!(
+            report.render(false).contains(&format!(" {}\n", "^".repeat(carets))),
+            "{c:?} moves the carets"
+        );
+    }
+}
+
+#[test]
 fn many_problems_are_counted_and_the_first_of_each_kind_are_shown() {
     let mut text = String::from("[d]\nsequence = 1,9,5\ntcpflags = syn\n");
     for _ in 0..1500 {

@@ -9,7 +9,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// What is armed now, in the order of its slots.
 fn armed(lab: &Lab) -> Vec<String> {
-    let plan = lab.executor.watching.plan(&lab.executor.doors, Traffic::default());
+    let plan = lab.executor.plan();
     plan.slots.iter().map(|slot| slot.sequence.to_string()).collect()
 }
 
