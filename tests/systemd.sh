@@ -144,6 +144,8 @@ make_root() {
     mkdir -p "$root/usr/local/sbin"
     cp "$programs/knockd" "$root/usr/local/sbin/knockd"
     cp packaging/knockd.service "$root/etc/systemd/system/"
+    mkdir -p "$root/etc/sysusers.d"
+    cp packaging/sysusers.conf "$root/etc/sysusers.d/knockd.conf"
     printf '[Unit]\nRequires=basic.target\nAfter=basic.target\n' >"$root/etc/systemd/system/lab.target"
     # The service's own default, to see that arguments come from there.
     mkdir -p "$root/etc/default"
@@ -345,6 +347,21 @@ confined() {
     # CAP_KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW, SYS_CHROOT: bits 5 to 8, 12, 13, 18.
     grep -qP '^CapBnd:\t00000000000431e0$' <<<"$status" || broken "capabilities are bounded: $status"
     holds "the daemon is confined as the unit says"
+    not on_server nsenter --target "$(main_pid)" --mount touch /etc/note /run/note /srv/note /usr/note /var/note 2>/dev/null ||
+        broken "files are out of its reach"
+    local place
+    for place in etc run srv usr var; do
+        [[ ! -e $root/$place/note ]] || broken "files in /$place are out of its reach"
+    done
+    holds "files are out of its reach"
+    local capture
+    capture=$(on_server pgrep --parent "$(main_pid)")
+    status=$(on_server cat "/proc/$capture/status")
+    grep -qP '^CapBnd:\t0000000000000000$' <<<"$status" || broken "who reads packets has capabilities: $status"
+    [[ $(on_server ps -o ruser=,user=,rgroup=,group= "$capture" | xargs) == "knockd knockd knockd knockd" ]] ||
+        broken "who reads packets is somebody else: $status"
+    [[ $(on_server readlink "/proc/$capture/root") == *' (deleted)' ]] || broken "who reads packets sees files"
+    holds "who reads packets is locked up, too"
 }
 
 root=$lab/root

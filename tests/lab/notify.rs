@@ -1,6 +1,7 @@
 //! What the daemon tells the service manager that has started it; here the test is the manager.
 
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
@@ -178,13 +179,28 @@ fn where_no_signs_of_life_are_asked_for_none_are_given_and_nothing_wakes() {
     }
 }
 
+fn children(parent: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{parent}/task")).expect("a directory in /proc");
+    let of = |thread: io::Result<fs::DirEntry>| {
+        fs::read_to_string(thread.expect("an entry").path().join("children")).expect("a file in /proc")
+    };
+    threads.flat_map(|thread| of(thread).split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 #[test]
-fn commands_cannot_speak_to_the_manager() {
-    let Some(lab) = Lab::new("commands_cannot_speak_to_the_manager") else { return };
+fn neither_commands_nor_the_reader_of_packets_can_speak_to_the_manager() {
+    let test = "neither_commands_nor_the_reader_of_packets_can_speak_to_the_manager";
+    let Some(lab) = Lab::new(test) else { return };
     let manager = Manager::at_path(&lab);
     let door = DOOR.replace("true", &format!("env >{0}.new; mv {0}.new {0}", lab.path("env").display()));
-    let _daemon = manager.start(&lab, "WATCHDOG_USEC=10000000 WATCHDOG_PID=", &door);
+    let daemon = manager.start(&lab, "WATCHDOG_USEC=10000000 WATCHDOG_PID=", &door);
     assert!(manager.hears().starts_with("READY=1\n"));
+    let children = children(daemon.pid());
+    assert_eq!(children.len(), 1, "one process reads packets: {children:?}");
+    let environment = fs::read(format!("/proc/{}/environ", children[0])).expect("a file in /proc");
+    let environment = String::from_utf8(environment).expect("UTF-8");
+    assert!(!environment.contains("NOTIFY") && !environment.contains("WATCHDOG"), "{environment}");
+
     lab.knock(&[SERVER, "7000", "8000", "9000"]);
     assert!(wait_until(PATIENCE, || lab.path("env").exists()));
     let env = lab.read("env");
