@@ -16,6 +16,7 @@ use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
 mod pads;
+mod reports;
 mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
@@ -23,6 +24,7 @@ mod trust;
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
+    distrusts: usize,
 }
 
 struct Probe {
@@ -38,6 +40,10 @@ impl Outside for Probe {
     fn run(&mut self, job: Job) {
         let pad = fs::read_to_string(&self.pad).unwrap_or_default();
         self.record.borrow_mut().jobs.push((job, pad));
+    }
+
+    fn distrust(&mut self, _why: &'static str) {
+        self.record.borrow_mut().distrusts += 1;
     }
 }
 
