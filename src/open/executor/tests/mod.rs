@@ -15,6 +15,7 @@ use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
+mod late;
 mod pads;
 mod trust;
 
@@ -23,6 +24,8 @@ mod trust;
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
+    /// How often the capture process was distrusted.
+    distrusted: usize,
 }
 
 struct Probe {
@@ -33,6 +36,10 @@ struct Probe {
 impl Outside for Probe {
     fn order(&mut self, order: Order) {
         self.record.borrow_mut().orders.push(order);
+    }
+
+    fn distrust(&mut self, _why: &'static str) {
+        self.record.borrow_mut().distrusted += 1;
     }
 
     fn run(&mut self, job: Job) {
