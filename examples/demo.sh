@@ -4,14 +4,22 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 source tests/needs.sh
+# Whatever the user's is: knockd refuses what others can write to.
+umask 022
 
 # The same story out of a recording, where there is no root to be had, or no Linux: nothing is opened, and what would
 # have been run is printed.
 tell_from_recording() {
-    local story
+    local story file
     cargo build --release --locked --package knockd
     programs=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd)
-    cd examples/recorded
+    # Of a checkout others may be able to change the files, too.
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    for file in examples/recorded/*; do
+        (umask 077 && cat "$file" >"$work/${file##*/}")
+    done
+    cd "$work"
     echo "Three knocks, recorded: one with the pad's first line, the same ports a minute later from an"
     echo "eavesdropper, and one with the third line, since the second got lost.  knockd makes of them:"
     echo

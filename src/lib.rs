@@ -38,5 +38,7 @@ pub mod state;
 pub mod supervisor;
 #[cfg(feature = "daemon")]
 pub mod track;
+#[cfg(feature = "daemon")]
+pub mod trust;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod wire;

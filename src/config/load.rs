@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::{Config, Report, parse};
 use crate::logging::for_terminal;
+use crate::trust::{Untrusted, open_trusted};
 
 /// A larger file is no configuration; reading it would only take memory.
 const LARGEST: u64 = 16 << 20;
@@ -25,6 +26,9 @@ pub enum LoadError {
         /// Why.
         reason: Unreadable,
     },
+    /// Others than root and the user that knockd runs as can change the file.
+    #[error("the configuration is refused: {0}")]
+    Untrusted(#[from] Untrusted),
     /// The file was read, and there are errors in it.
     #[error("the configuration {path} is refused")]
     Refused {
@@ -60,22 +64,21 @@ pub enum Unreadable {
 
 /// Reads and checks the configuration in this file.
 ///
-/// Only regular files are read, and never more than 16 MiB of one; a pipe that nobody writes to does not hold it up.
+/// Only regular files are read that nobody but root and we can change, and never more than 16 MiB of one; a pipe that
+/// nobody writes to does not hold it up.
 /// The report of a good configuration holds the warnings.
 pub fn load(path: &Path) -> Result<(Config, Report), LoadError> {
     let name = for_terminal(&path.display().to_string());
-    let bytes = read(path).map_err(|reason| LoadError::Unreadable { path: name.clone(), reason })?;
+    let unreadable = |reason| LoadError::Unreadable { path: name.clone(), reason };
+    let file = open_trusted(path, |path| open(path).map_err(unreadable), |file| file)?;
+    let bytes = read(file).map_err(unreadable)?;
     match parse(&name, &bytes) {
         (Some(config), report) => Ok((config, report)),
         (None, report) => Err(LoadError::Refused { path: name, report }),
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    // Opening a device can do something, so what it is must be known before.
-    refuse_unless_file(std::fs::metadata(path)?.file_type())?;
-    let file = open(path)?;
-    refuse_unless_file(file.metadata()?.file_type())?;
+fn read(file: File) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
@@ -84,10 +87,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     Ok(bytes)
 }
 
-/// Opens without waiting, in case that the file has become a pipe since.
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> Result<File, Unreadable> {
+    // Opening a device can do something, so what it is must be known before.
+    refuse_unless_file(std::fs::metadata(path)?.file_type())?;
+    // Without waiting, in case that the file has become a pipe since.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    refuse_unless_file(file.metadata()?.file_type())?;
+    Ok(file)
 }
 
 fn refuse_unless_file(kind: FileType) -> Result<(), Unreadable> {

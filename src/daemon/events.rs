@@ -17,7 +17,7 @@ use super::names::Names;
 use super::pad_watch::PadWatch;
 use crate::message::{Order, Sighting};
 use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
-use crate::supervisor::{Keeper, KeeperSender, Told, Wish};
+use crate::supervisor::{KeeperSender, Told, Wish};
 
 /// One thing that has happened.
 #[derive(Debug)]
@@ -87,25 +87,6 @@ pub(super) fn told(told: Told) -> Event {
     }
 }
 
-/// Runs what keeps the capture process in a thread of its own.
-pub(super) fn start_keeper(keeper: Keeper, events: Sender<Event>) -> io::Result<()> {
-    let end = SayAtEnd(events);
-    thread::Builder::new().name("capture".to_owned()).spawn(move || {
-        let _end = end;
-        keeper.run();
-    })?;
-    Ok(())
-}
-
-/// Says that nobody keeps the capture process any more, however that came: nobody is served by a daemon that lives and is deaf.
-struct SayAtEnd(Sender<Event>);
-
-impl Drop for SayAtEnd {
-    fn drop(&mut self) {
-        let _ = self.0.send(Event::KeeperEnded);
-    }
-}
-
 /// What the executor reaches: the capture process, and the commands.
 pub(super) struct Threads {
     pub(super) capture: KeeperSender,
@@ -147,22 +128,5 @@ impl Outside for Threads {
 
     fn describe(&mut self, source: IpAddr) -> String {
         self.names.as_ref().map_or_else(|| source.to_string(), |names| names.describe(source))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_keeper_that_panics_says_that_it_has_ended() {
-        let (events, happened) = mpsc::channel();
-        let end = SayAtEnd(events);
-        let ended = thread::spawn(move || {
-            let _end = end;
-            panic!("as a bug would");
-        });
-        assert!(matches!(happened.recv(), Ok(Event::KeeperEnded)));
-        assert!(ended.join().is_err());
     }
 }

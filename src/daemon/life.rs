@@ -10,21 +10,23 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::args::Args;
+use super::capture_thread::{Beginning, CaptureThread};
 use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_commands, start_keeper, told, watch_pads, watch_signals};
+use super::events::{Event, Threads, start_commands, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::inherited;
 use super::names::Names;
+use super::notify::Manager;
 use super::pidfile::PidFile;
-use super::setup::{Setup, log_warnings};
+use super::setup::{Setup, log_warnings, summary};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::{for_terminal, log_to};
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::sandbox::{Confinement, Identity};
 use crate::state::{Left, State};
-use crate::supervisor::{Keeper, KeeperSender, Wish};
+use crate::supervisor::{KeeperSender, Wish};
 
 /// Tells this boot of the machine from others (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -44,23 +46,23 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         detach::leave_session().map_err(Failure::system("the daemon cannot leave its session"))?;
     }
     let (config, report) = setup.read_config()?;
-    log_to(&setup.destinations(&config))?;
-    log_warnings(&report);
     let clock = Clock;
     let (events, happened) = mpsc::channel();
-    watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
-
     let interfaces = setup.interfaces(&config);
     let identity = Identity::find(config.options.user.as_deref())?;
-    let confinement = Confinement { identity, strength: config.options.sandbox };
-    let teller = events.clone();
-    let tell = move |what| {
-        // Fails only when the main thread has gone, and the process with it.
-        let _ = teller.send(told(what));
+    let beginning = Beginning {
+        interfaces: interfaces.clone(),
+        families: setup.families(),
+        confinement: Confinement { identity, strength: config.options.sandbox },
+        capabilities: config.options.capabilities,
     };
-    let (mut keeper, capture) = Keeper::new(setup.families(), confinement, clock, tell)
-        .map_err(Failure::system("changes of interfaces cannot be watched"))?;
-    keeper.start(&interfaces)?;
+    // Before any other thread there is, since each has the capabilities of the one that starts it.
+    let captures = CaptureThread::new(beginning, events.clone())?;
+    let capture = captures.keeper.clone();
+    log_to(&setup.destinations(&config))?;
+    log_warnings(&report);
+    watch_signals(events.clone()).map_err(Failure::system("signals cannot be watched"))?;
+    captures.start()?;
     let _pidfile = setup.pidfile(&config).map(|path| PidFile::create(&path)).transpose()?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
@@ -68,14 +70,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let hinted = Arc::new(AtomicBool::new(false));
     let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
-    let threads = Threads {
-        capture: capture.clone(),
-        events: events.clone(),
-        commands: commands.clone(),
-        names,
-        pads,
-        mode,
-    };
+    let threads = Threads { capture: capture.clone(), events, commands: commands.clone(), names, pads, mode };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
@@ -84,8 +79,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
     // Before the log says so: whoever reads that line may knock at once.
-    let open = keeper.begin()?;
-    start_keeper(keeper, events).map_err(Failure::system("the capture thread cannot be started"))?;
+    let open = captures.begin()?;
     if open.is_empty() {
         info!("starting up, with no interface there yet");
     } else {
@@ -94,8 +88,23 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     if args.detached {
         detach::let_go().map_err(Failure::system("the daemon cannot let go of the terminal"))?;
     }
-    Life { setup, config, executor, commands, mode, state_dir, happened, hinted, capture, interfaces, clock }
-        .run()
+    let mut manager = Manager::from_environment();
+    manager.ready(summary(&config, &interfaces));
+    Life {
+        setup,
+        config,
+        executor,
+        commands,
+        mode,
+        state_dir,
+        happened,
+        hinted,
+        capture,
+        interfaces,
+        clock,
+        manager,
+    }
+    .run()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -136,6 +145,8 @@ struct Life {
     capture: KeeperSender,
     interfaces: Vec<String>,
     clock: Clock,
+    /// Whom to tell how we are.
+    manager: Manager,
 }
 
 impl Life {
@@ -171,12 +182,14 @@ impl Life {
                 None => {}
             }
             self.executor.tick(self.clock.now());
+            self.manager.alive(self.clock.now());
         }
     }
 
-    /// Waits for something to happen, or for the executor's next deadline.
+    /// Waits for something to happen, or for the next deadline.
     fn next_event(&self) -> Option<Event> {
-        let Some(deadline) = self.executor.next_deadline() else { return self.happened.recv().ok() };
+        let deadlines = [self.executor.next_deadline(), self.manager.next_pulse()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else { return self.happened.recv().ok() };
         let wait = deadline.wait_from(self.clock.now());
         let longest = if self.executor.is_idle() { Duration::MAX } else { NAP };
         self.happened.recv_timeout(wait.min(longest)).ok()
@@ -185,6 +198,7 @@ impl Life {
     /// Closes the open doors, for as long as an orderly end may take.
     fn close(&mut self) {
         info!("shutting down");
+        self.manager.stopping();
         self.executor.close_all(self.clock.now());
         if !self.await_commands() {
             error!("a door could not be closed in time; the next start closes it");
@@ -196,6 +210,7 @@ impl Life {
     /// Leaves the open doors to the next start.
     fn leave(&mut self) {
         info!("shutting down; doors that are open stay open until the next start");
+        self.manager.stopping();
         self.executor.leave_all();
         if !self.await_commands() {
             warn!("a command is still running; the next start ends it");
@@ -225,6 +240,7 @@ impl Life {
 
     /// Reads the configuration again; whatever is wrong with it, what runs goes on.
     fn reload(&mut self) {
+        self.manager.reloading();
         info!("re-reading config file: {}", self.setup.args().config.display());
         match self.try_reload() {
             Ok(config) => {
@@ -234,6 +250,7 @@ impl Life {
                 self.commands.limit_to(config.options.command_timeout.0);
                 self.executor.adopt(config.clone(), self.clock.now());
                 self.config = config;
+                self.manager.ready(summary(&self.config, &self.interfaces));
             }
             Err(failure) => {
                 if let Some(report) = failure.report() {
@@ -246,6 +263,8 @@ impl Life {
                     let words = for_terminal(&failure.to_string());
                     let _ = writeln!(stderr(), "knockd: {words}; the daemon goes on as before");
                 }
+                let status = summary(&self.config, &self.interfaces);
+                self.manager.ready(format_args!("{status}; the last reload failed, and the log says why"));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod args;
 #[cfg(target_os = "linux")]
+mod capture_thread;
+#[cfg(target_os = "linux")]
 mod changes;
 mod check;
 #[cfg(target_os = "linux")]
@@ -15,6 +17,8 @@ mod inherited;
 mod life;
 #[cfg(target_os = "linux")]
 mod names;
+#[cfg(target_os = "linux")]
+mod notify;
 #[cfg(target_os = "linux")]
 mod pad_watch;
 #[cfg(target_os = "linux")]

@@ -93,6 +93,13 @@ pub(super) fn log_warnings(report: &Report) {
     report.problems().iter().for_each(|problem| warn!("{}", report.line(problem)));
 }
 
+/// What a daemon with this configuration does, in a few words.
+#[cfg(target_os = "linux")]
+pub(super) fn summary(config: &Config, interfaces: &[String]) -> String {
+    let doors = config.doors.len();
+    format!("{doors} door{} on {}", if doors == 1 { "" } else { "s" }, interfaces.join(", "))
+}
+
 impl Config {
     /// The same configuration with relative paths taken from this directory.
     fn with_paths_from(mut self, base: &Path) -> Config {

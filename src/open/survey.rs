@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use seqgen::pad::{BadLineKind, Entry, PadError, ReadPad};
+use seqgen::pad::{BadLineKind, Entry};
 use seqgen::sequence::Protocol;
 
 use super::memory::PadMemory;
+use super::pad::{PadTrouble, read};
 use super::pads::find_pads;
 use crate::config::{Door, Trigger};
 use crate::state::{Mark, Spent};
+use crate::trust::readers;
 
 /// How many bad lines of one pad are named in the log; the rest are counted.
 const NAMED_BAD_LINES: usize = 10;
@@ -20,19 +22,20 @@ pub(super) struct Survey {
     pub(super) live: u64,
     /// Whether any live line has a hit over UDP.
     pub(super) udp: bool,
-    /// The first bad lines, ready for the log.
+    /// That others can read it, and the first bad lines; ready for the log.
     pub(super) complaints: Vec<String>,
     /// What to remember of the lines that are struck already, so that no older copy of the file brings them back.
     pub(super) struck: Vec<Mark>,
 }
 
 /// Reads the pad at `path` from the top to the end; what it has struck is compared with what `spent` has of it.
-pub(super) fn survey(path: &Path, known: Option<(&PadMemory, &Spent)>) -> Result<Survey, PadError> {
-    let mut pad = ReadPad::open(path)?;
-    let mut survey = Survey::default();
+pub(super) fn survey(path: &Path, known: Option<(&PadMemory, &Spent)>) -> Result<Survey, PadTrouble> {
+    let mut pad = read(path)?;
+    let mut survey =
+        Survey { complaints: readers(path, pad.file()).into_iter().collect(), ..Survey::default() };
     let mut bad = 0;
     for line in pad.lines()? {
-        let line = line.map_err(|error| PadError::io(path, error))?;
+        let line = line.map_err(|error| PadTrouble::io(path, error))?;
         match &line.entry {
             Entry::Live(sequence) => {
                 survey.live += 1;
@@ -92,6 +95,7 @@ fn reason(kind: &BadLineKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -100,6 +104,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pad");
         fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         (directory, path)
     }
 
@@ -117,7 +122,7 @@ mod tests {
             spent.add(survey(&path, Some((&memory, &spent))).unwrap().struck).unwrap();
             assert!(survey(&path, Some((&memory, &spent))).unwrap().struck.is_empty(), "known already");
             fs::write(&path, before).unwrap();
-            let line = ReadPad::open(&path).unwrap().lines().unwrap().next().unwrap().unwrap();
+            let line = seqgen::pad::ReadPad::open(&path).unwrap().lines().unwrap().next().unwrap().unwrap();
             assert!(line.live().is_some() && memory.knows(&line, &spent), "{struck:?}");
         }
     }
@@ -129,6 +134,23 @@ mod tests {
         let said = survey.complaints.join("\n");
         assert!(said.contains("pad:4:2: line left out") && said.contains("pad:5:"), "{said}");
         assert!(!said.contains("70000") && !said.contains("13"), "{said}");
+    }
+
+    #[test]
+    fn a_pad_that_others_can_read_is_surveyed_and_one_that_they_can_write_to_is_not() {
+        let (_directory, path) = pad(" 1,2\n");
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(survey(&path, None).unwrap().complaints, [""; 0]);
+        set_mode(0o644);
+        let Survey { live, complaints, .. } = survey(&path, None).unwrap();
+        assert_eq!((live, complaints.len()), (1, 1));
+        assert!(
+            complaints[0].contains("pad can be read by its group and others (mode 0644)"),
+            "{complaints:?}"
+        );
+        set_mode(0o620);
+        let error = survey(&path, None).unwrap_err().to_string();
+        assert!(error.contains("pad can be written by its group (mode 0620): chmod g-w "), "{error}");
     }
 
     #[test]

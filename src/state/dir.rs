@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::process::geteuid;
 
 use super::error::StateError;
+use crate::trust;
 
 /// How long to wait for the lock.  A command that a killed daemon was about to start holds it until it has started.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,12 +33,19 @@ impl StateDir {
     /// Opens the directory at `path` and locks it, within a second; makes it if there is none.
     ///
     /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
-    /// else any permission: what is in it decides which lines are good, and shows who knocked.
+    /// else any permission: what is in it decides which lines are good, and shows who knocked.  Nobody but root and our
+    /// user may be able to put another in its place.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
         // A slash at the end would follow a symbolic link.
         let path: PathBuf = path.components().collect();
         let fail =
             |doing| move |path: &Path, error| StateError::Directory { path: path.to_owned(), doing, error };
+        // Before anything is made where others decide what is there.
+        if path.symlink_metadata().is_err()
+            && let Some(there) = path.ancestors().skip(1).find(|above| above.exists())
+        {
+            trust::check_way(there)?;
+        }
         make(&path, 0o700).map_err(|error| fail("made")(&path, error))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = match open(&path, flags, Mode::empty()) {
@@ -47,6 +55,7 @@ impl StateDir {
             }
         };
         check(&path, &directory)?;
+        trust::check(&path, &directory)?;
         let lock = open_file(&directory, "lock", OFlags::RDWR | OFlags::CREATE)
             .map_err(|error| fail("locked")(&path, error))?;
         let start = Instant::now();

@@ -118,3 +118,33 @@ fn a_lock_that_is_no_file_is_refused() {
     fs::create_dir(path.join("lock")).unwrap();
     assert!(refusal(&path).starts_with("the state directory DIR cannot be locked: "));
 }
+
+#[test]
+fn one_that_others_could_put_another_in_the_place_of_is_refused() {
+    let top = TempDir::new().unwrap();
+    let (shared, path) = (top.path().join("shared"), top.path().join("shared/above/state"));
+    drop(StateDir::open(&path).unwrap());
+    let set_mode = |mode| fs::set_permissions(&shared, fs::Permissions::from_mode(mode)).unwrap();
+    for (mode, who, letter) in [(0o775, "its group", "g"), (0o757, "others", "o")] {
+        set_mode(mode);
+        let shared = fs::canonicalize(&shared).unwrap().display().to_string();
+        let expected = format!(
+            "the state directory cannot be trusted: {shared}, on the way to DIR, can be written by {who} (mode {mode:04o}): \
+             chmod {letter}-w {shared}"
+        );
+        assert_eq!(refusal(&path), expected);
+    }
+    set_mode(0o1777);
+    StateDir::open(&path).unwrap();
+}
+
+#[test]
+fn none_is_made_where_others_can_write() {
+    let top = TempDir::new().unwrap();
+    let shared = top.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = StateDir::open(&shared.join("above/state")).unwrap_err().to_string();
+    assert!(error.contains("can be written by its group and others (mode 0777): chmod go-w "), "{error}");
+    assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
+}

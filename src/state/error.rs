@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::trust::Untrusted;
+
 /// Why the daemon's state cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -52,6 +54,9 @@ pub enum StateError {
         /// Its permissions.
         mode: u32,
     },
+    /// Others could put another directory in its place.
+    #[error("the state directory cannot be trusted: {0}")]
+    Untrusted(#[from] Untrusted),
     /// Another daemon holds its lock.
     #[error(
         "the state directory {} is used by another knockd: give this one a state_dir of its own",

@@ -9,7 +9,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use knockd::config::{LoadError, load};
+use rustix::fs::Mode;
 use tempfile::TempDir;
+
+/// A directory for files that nobody else can write to, whatever the user's umask.
+fn directory() -> TempDir {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    TempDir::new().unwrap()
+}
 
 /// Why this path cannot be loaded; fails if that takes long.
 fn refusal(path: &Path) -> String {
@@ -27,7 +34,7 @@ fn refusal(path: &Path) -> String {
 
 /// Why a file with these bytes is refused.
 fn refusal_of(name: &str, bytes: &[u8]) -> String {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let path = directory.path().join(name);
     fs::write(&path, bytes).unwrap();
     refusal(&path)
@@ -35,7 +42,7 @@ fn refusal_of(name: &str, bytes: &[u8]) -> String {
 
 #[test]
 fn what_is_no_file() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let at = |name: &str| directory.path().join(name);
     let _socket = UnixListener::bind(at("socket")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), 0o600.into()).unwrap();
@@ -60,7 +67,7 @@ fn what_is_no_file() {
 
 #[test]
 fn a_link_to_a_file_is_followed() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let (file, link) = (directory.path().join("file"), directory.path().join("link"));
     fs::write(&file, "[d]\nsequence = 1\ntcpflags = syn\ncommand = x\n").unwrap();
     symlink(&file, &link).unwrap();
@@ -70,7 +77,7 @@ fn a_link_to_a_file_is_followed() {
 /// Root may read everything, so the thread that tries gives its privilege up first.
 #[test]
 fn no_permission() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let path = directory.path().join("knockd.conf");
     fs::write(&path, "[options]\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
@@ -108,7 +115,7 @@ fn bytes_that_are_no_text() {
 
 #[test]
 fn files_without_end() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let path = directory.path().join("large.conf");
     fs::File::create(&path).unwrap().set_len((16 << 20) + 1).unwrap();
     assert!(refusal(&path).ends_with("it is larger than 16 MiB; this cannot be a configuration"));
@@ -119,7 +126,7 @@ fn files_without_end() {
 #[test]
 fn very_long_lines() {
     let long = "x".repeat(10_000_000);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let path = directory.path().join("knockd.conf");
     let mut file = fs::File::create(&path).unwrap();
     write!(file, "[d]\nsequence = 1\ntcpflags = syn\ncommand = {long}\n# {}", &long[..5_000_000]).unwrap();

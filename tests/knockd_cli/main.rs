@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail by panicking")]
 
+mod trust;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::Mode;
 use tempfile::TempDir;
 
 const DOOR: &str = "[d]\nsequence = 1,9,5\ntcpflags = syn\ncommand = true\n";
@@ -26,9 +29,15 @@ fn knockd(args: &[&str]) -> Ran {
     }
 }
 
+/// A directory for files that nobody else can write to, whatever the user's umask.
+fn directory() -> TempDir {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    TempDir::new().unwrap()
+}
+
 /// Runs it with this configuration and a pidfile that cannot be, so that it always ends by itself.
 fn with_config(text: &str, more: &[&str]) -> Ran {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let path = directory.path().join("knockd.conf");
     fs::write(&path, text).unwrap();
     let mut args = vec!["-c", path.to_str().unwrap(), "-i", "nosuch7", "-p", "/dev/null/pid"];
@@ -69,7 +78,7 @@ fn a_wrong_command_line_is_exit_code_2() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_exit_code_3() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for path in [directory.path(), &directory.path().join("nosuch.conf"), Path::new("/dev/null/x")] {
         let ran = knockd(&["-c", path.to_str().unwrap()]);
         assert_eq!(ran.code, Some(3), "{}", ran.err);
@@ -102,7 +111,7 @@ fn a_name_that_no_interface_can_have_is_refused() {
 
 #[test]
 fn a_log_file_that_cannot_be_opened_is_exit_code_1() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let ran = with_config(DOOR, &["-g", directory.path().to_str().unwrap()]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.contains("the log file") && ran.err.contains("cannot be opened"), "{}", ran.err);
@@ -112,7 +121,7 @@ fn a_log_file_that_cannot_be_opened_is_exit_code_1() {
 
 #[test]
 fn warnings_of_the_configuration_are_logged() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let log = directory.path().join("log");
     with_config("[d]\nsequence = 1\ncommand = true\n", &["-g", log.to_str().unwrap()]);
     let said = fs::read_to_string(&log).unwrap();
@@ -149,7 +158,7 @@ fn every_example_loads_without_a_warning() {
 
 #[test]
 fn no_path_controls_the_terminal() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let pad = directory.path().join("pad\u{1b}[2J");
     fs::write(&pad, " 1,2\nbad\n").unwrap();
     let config = directory.path().join("\u{1b}]0;title\u{7}.conf");

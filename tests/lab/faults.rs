@@ -7,8 +7,11 @@ use crate::tracer::Tracer;
 use crate::wait::{PATIENCE, wait_until};
 
 /// What has to do with files.
-const FILES: [&str; 12] = [
+const FILES: [&str; 15] = [
+    "open",
     "openat",
+    "fstat",
+    "newfstatat",
     "read",
     "pread64",
     "pwrite64",
@@ -25,7 +28,7 @@ const FILES: [&str; 12] = [
 const ERRORS: [&str; 4] = ["EIO", "ENOSPC", "EROFS", "EINTR"];
 
 /// What the kernel may well interrupt, and what is simply done again then.
-const DONE_AGAIN: [&str; 4] = ["openat", "read", "pwrite64", "fdatasync"];
+const DONE_AGAIN: [&str; 5] = ["open", "openat", "read", "pwrite64", "fdatasync"];
 
 struct Fault {
     call: Call,
@@ -68,15 +71,15 @@ fn faults(calls: &[Call]) -> Vec<Fault> {
 }
 
 /// The calls that look whether the locked file is still the pad: if they fail it is not, for all that is known, and is
-/// opened once more.
+/// opened once more.  Those behind them look whether it can be trusted: if they fail it cannot.
 fn look_again(calls: &[Call]) -> Vec<usize> {
     let position = |from: usize, words: &str| {
         let found = calls.iter().skip(from).position(|call| call.text.contains(words));
         from + found.unwrap_or_else(|| panic!("no {words}: {calls:#?}"))
     };
     let locked = position(0, "LOCK_EX");
-    let (found, spent) = (position(locked, "openat("), position(locked, "pwrite64("));
-    (locked..spent).filter(|&index| index >= found || calls[index].text.contains("AT_FDCWD")).collect()
+    let (found, trusted) = (position(locked, "openat("), position(locked, "fstat("));
+    (locked..trusted).filter(|&index| index >= found || calls[index].text.contains("AT_FDCWD")).collect()
 }
 
 /// Lets a knock meet the fault, and checks all that must hold then.

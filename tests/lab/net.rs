@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tempfile::TempDir;
 
 use crate::host::Host;
@@ -44,6 +46,8 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return skip(test, "needs root");
         }
+        // Whatever the user's umask: what others can write to is refused.
+        umask(Mode::WGRP | Mode::WOTH);
         let (server, client) = cabled_hosts();
         let ssh = server
             .within(|| TcpListener::bind(("::", SSH)))

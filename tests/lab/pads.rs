@@ -99,7 +99,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("a pad")
 }
 
-fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).expect("a new pad");
     fs::write(path, text).expect("the pad's lines");
     assert_eq!(fs::metadata(path).expect("the pad").permissions().mode() & 0o777, 0o600);

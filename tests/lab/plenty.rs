@@ -13,6 +13,7 @@ use crate::daemon::{Daemon, Launch};
 use crate::doors::{door, pad};
 use crate::net::{CLIENT, Lab, SERVER};
 use crate::once::reload;
+use crate::pads::write_private;
 use crate::procfs::Process;
 use crate::shuffle::Chance;
 use crate::wait::{PATIENCE, wait_until};
@@ -65,7 +66,7 @@ impl Crowd {
                     writeln!(text, " {}", ports.join(",")).expect("writing to a string");
                 }
                 let path = directory.join(person_of(person)).with_extension("pad");
-                fs::write(path, text).expect("a pad");
+                write_private(&path, &text);
             }
             doors += &door(&door_of(number), &pad(&directory), "syn");
         }
@@ -169,7 +170,7 @@ fn long_pad(lab: &Lab) -> PathBuf {
         writeln!(text, " {}", long_line(number)).expect("writing to a string");
     }
     let path = lab.path("long.pad");
-    fs::write(&path, text).expect("a pad");
+    write_private(&path, &text);
     path
 }
 

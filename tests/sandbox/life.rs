@@ -1,8 +1,12 @@
 //! What a confined process can still do, and how it ends.
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::child::ROLE;
 use crate::parent::{as_root, confined};
@@ -27,23 +31,27 @@ pub(crate) fn tests() -> Vec<Trial> {
             let sigabrt = 6;
             assert_eq!(confined(&["strict", "abort"]).signal(), Some(sigabrt));
         }),
-        as_root("it_ends_with_who_started_it", || {
-            // The first process has ended when its output has been read to the end, and so has the second one, whose
-            // standard input does not end before.
-            let mut parent = Command::new(std::env::current_exe().unwrap());
-            parent.args([ROLE, "start-another"]).stdin(std::process::Stdio::piped());
-            let mut parent = parent
-                .stdout(std::process::Stdio::piped())
-                .stderr(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            let input = parent.stdin.take();
-            let (mut said, mut errors) = (String::new(), String::new());
-            std::io::Read::read_to_string(&mut parent.stdout.take().unwrap(), &mut said).unwrap();
-            std::io::Read::read_to_string(&mut parent.stderr.take().unwrap(), &mut errors).unwrap();
-            assert!(said.starts_with("another: "), "{said}{errors}");
-            drop(input);
-            assert!(parent.wait().unwrap().success());
-        }),
+        as_root("it_ends_with_who_started_it", it_ends_with_who_started_it),
     ]
+}
+
+fn it_ends_with_who_started_it() {
+    let mut parent = Command::new(std::env::current_exe().unwrap());
+    parent.args([ROLE, "start-another"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut parent = parent.spawn().unwrap();
+    // Both wait for the end of this.
+    let input = parent.stdin.take();
+    let mut said = String::new();
+    parent.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(parent.wait().unwrap().success());
+    let pid = said.trim().strip_prefix("another: ").unwrap().parse().unwrap();
+    let ended = match pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) {
+        Ok(process) => {
+            let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).unwrap() > 0
+        }
+        Err(error) => error == Errno::SRCH,
+    };
+    drop(input);
+    assert!(ended, "it goes on");
 }

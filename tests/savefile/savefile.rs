@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tempfile::TempDir;
 
 use crate::frames::{SYN, Shot, Transport};
@@ -79,6 +81,8 @@ pub(crate) struct Ran {
 
 impl Desk {
     pub(crate) fn new(config: &str) -> Self {
+        // Whatever the user's umask: what others can write to is refused.
+        umask(Mode::WGRP | Mode::WOTH);
         let desk = Self { directory: TempDir::new().expect("a temporary directory") };
         fs::write(desk.path("knockd.conf"), config).expect("the configuration");
         desk

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::frames::Shot;
-use crate::savefile::{RAW, Savefile, tcp};
+use crate::savefile::{Desk, RAW, Savefile, tcp};
 
 const EVE: &str = "203.0.113.66";
 
@@ -45,10 +45,15 @@ fn the_recording_is_what_this_test_makes() {
 
 #[test]
 fn the_recording_tells_of_two_openings_and_a_replay_in_vain() {
-    let before = fs::read(directory().join("pad")).expect("the pad");
+    // A copy, since others may write to the files of a checkout, which is refused.
+    let copy = Desk::new(&fs::read_to_string(directory().join("knockd.conf")).expect("the configuration"));
+    for name in ["pad", "knock.pcap"] {
+        fs::write(copy.path(name), fs::read(directory().join(name)).expect(name)).expect("a copy");
+    }
+    let before = fs::read(copy.path("pad")).expect("the pad");
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_knockd"))
         .args(["--read", "knock.pcap", "-c", "knockd.conf"])
-        .current_dir(directory())
+        .current_dir(copy.path("."))
         .env("TZ", "UTC")
         .output()
         .expect("the daemon");
@@ -58,5 +63,5 @@ fn the_recording_tells_of_two_openings_and_a_replay_in_vain() {
     assert_eq!(said.matches("ssh: would run: nft delete element").count(), 2, "{said}");
     assert!(said.contains("1 skipped sequence struck too"), "{said}");
     assert!(!said.contains(EVE), "{said}");
-    assert_eq!(fs::read(directory().join("pad")).expect("the pad"), before);
+    assert_eq!(fs::read(copy.path("pad")).expect("the pad"), before);
 }

@@ -4,7 +4,7 @@
 //! said the same, and then in the ordinary way; what an honest one cannot say ends the process.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl<O: Outside> Executor<O> {
         if !self.counter.has_given(slot) {
             return Err(Refusal::Lie("a sequence that there never was"));
         }
-        if source.is_unspecified() || source.is_multicast() || source.to_canonical() != source {
+        if !can_be_a_source(source) {
             return Err(Refusal::Lie("an address that nobody can have"));
         }
         let known = self.slots.get(&slot).copied();
@@ -223,4 +223,10 @@ impl<O: Outside> Executor<O> {
     fn may_be_told(&mut self, now: Moment) -> bool {
         self.told.get_or_insert_with(|| Quota::generous(now)).allows(now)
     }
+}
+
+/// Whether a packet can have come from there at all, as the tracker judges it too.
+fn can_be_a_source(source: IpAddr) -> bool {
+    let is_everybody = source == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(source.is_unspecified() || source.is_multicast() || is_everybody || source.to_canonical() != source)
 }

@@ -1,5 +1,7 @@
 //! Keeping windows full, and noticing what others do to the pads.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -11,6 +13,7 @@ use crate::message::Order;
 use crate::moment::Moment;
 use crate::open::pad::{Moved, Pad, PadId};
 use crate::open::survey::{Survey, survey};
+use crate::trust::check_way;
 
 /// How often the pads are looked at, whatever the operating system says of them: it does not see what happens on
 /// another machine's file system, or below a mount point.
@@ -25,10 +28,15 @@ impl<O: Outside> Executor<O> {
 
     /// Looks which pads were changed, replaced, added, or are gone or back, and reads those anew.
     pub fn look_at_pads(&mut self, now: Moment) {
+        let mut ways = Ways::default();
         for index in 0..self.doors.len() {
             self.find_pads(index);
             let Some(DoorState { opener: Opener::Pads(pads), .. }) = self.doors.get(index) else { continue };
-            let changed: Vec<PadId> = pads.iter().filter(|pad| pad.has_changed()).map(Pad::id).collect();
+            let changed: Vec<PadId> = pads
+                .iter()
+                .filter(|pad| pad.has_changed() || !ways.can_be_trusted(pad.path()))
+                .map(Pad::id)
+                .collect();
             for id in changed {
                 let moved = self.read_pad(index, id, now);
                 self.take_over(index, id, moved);
@@ -144,6 +152,23 @@ impl<O: Outside> Executor<O> {
             self.traffic = self.traffic_wanted.clone();
             self.outside.order(Order::Watch(self.traffic.clone()));
         }
+    }
+}
+
+/// What was found of the ways to pads, most of which stand in one directory.
+#[derive(Default)]
+struct Ways(HashMap<PathBuf, bool>);
+
+impl Ways {
+    /// Whether nobody else can put another file in this pad's place.
+    fn can_be_trusted(&mut self, pad: &Path) -> bool {
+        let way = if pad.is_symlink() { pad } else { pad.parent().unwrap_or(pad) };
+        if let Some(&known) = self.0.get(way) {
+            return known;
+        }
+        let trusted = check_way(way).is_ok();
+        self.0.insert(way.to_owned(), trusted);
+        trusted
     }
 }
 

@@ -1,5 +1,6 @@
 //! One pad: which of its lines are armed, and using one up.
 
+mod opening;
 mod stamp;
 mod using;
 
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use seqgen::pad::{Line, PadError, Position, ReadPad, Seen};
+use seqgen::pad::{Line, Position, Seen};
 use seqgen::sequence::Sequence;
 
+pub(super) use self::opening::{PadTrouble, read};
 use self::stamp::Stamp;
 pub(super) use self::using::{Extent, Use};
 use super::memory::PadMemory;
@@ -218,10 +220,10 @@ impl Pad {
     /// Arms lines until the window is full again, and disarms those that the file no longer offers.
     ///
     /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.
-    pub(super) fn refill(&mut self, slots: &mut SlotCounter, spent: &Spent) -> Result<Moved, PadError> {
+    pub(super) fn refill(&mut self, slots: &mut SlotCounter, spent: &Spent) -> Result<Moved, PadTrouble> {
         self.stamp = None;
-        let mut pad = ReadPad::open(&self.path)?;
-        let metadata = pad.file().metadata().map_err(|error| PadError::io(&self.path, error))?;
+        let mut pad = read(&self.path)?;
+        let metadata = pad.file().metadata().map_err(|error| PadTrouble::io(&self.path, error))?;
         let stamp = Stamp::of(&metadata);
         let same = self.rest.take().filter(|rest| rest.stamp.is_as_long(stamp));
         let kept = if same.is_some() { self.held.len() } else { 0 };
@@ -237,7 +239,7 @@ impl Pad {
                 at_end = true;
                 break;
             };
-            let line = line.map_err(|error| PadError::io(&self.path, error))?;
+            let line = line.map_err(|error| PadTrouble::io(&self.path, error))?;
             unfinished |= line.entry == seqgen::pad::Entry::Unfinished;
             if line.live().is_some() && !self.memory.knows(&line, spent) {
                 lines.push(line);

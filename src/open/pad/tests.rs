@@ -1,6 +1,6 @@
 use std::fs;
 
-use seqgen::pad::{LockedPad, PadErrorKind};
+use seqgen::pad::{LockedPad, PadError, PadErrorKind};
 use tempfile::TempDir;
 
 use super::*;
@@ -19,6 +19,7 @@ impl Lab {
     }
 
     fn reaching(text: &str, reach: Reach) -> Lab {
+        crate::trust::set_usual_umask();
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("pad");
         fs::write(&path, text).unwrap();
@@ -143,7 +144,10 @@ fn a_line_that_cannot_be_struck_is_never_armed_again() {
     let mut lab = Lab::new(SIX, 2);
     fs::remove_file(lab.path()).unwrap();
     let (used, gone) = lab.use_up(1);
-    assert!(matches!(used, Use::Failed(PadError { kind: PadErrorKind::NotFound, .. })), "{used:?}");
+    assert!(
+        matches!(used, Use::Failed(PadTrouble::Pad(PadError { kind: PadErrorKind::NotFound, .. }))),
+        "{used:?}"
+    );
     assert_eq!(gone, [1]);
     fs::write(lab.path(), SIX).unwrap();
     lab.refill();
@@ -155,7 +159,10 @@ fn a_line_that_somebody_else_struck_fails() {
     let mut lab = Lab::new(SIX, 2);
     fs::write(lab.path(), SIX.replacen(" 1", "#1", 1)).unwrap();
     let (used, _) = lab.use_up(1);
-    assert!(matches!(used, Use::Failed(PadError { kind: PadErrorKind::AlreadyStruck { number: 1 }, .. })));
+    assert!(matches!(
+        used,
+        Use::Failed(PadTrouble::Pad(PadError { kind: PadErrorKind::AlreadyStruck { number: 1 }, .. }))
+    ));
 }
 
 #[test]

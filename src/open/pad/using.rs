@@ -3,9 +3,10 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use seqgen::pad::{Line, LockedPad, PadError, PadErrorKind};
+use seqgen::pad::Line;
 
 use super::Pad;
+use super::opening::{PadTrouble, lock};
 use crate::message::SlotId;
 use crate::state::{Mark, Spent};
 
@@ -31,7 +32,7 @@ pub(in crate::open) enum Use {
     /// It was no longer armed: used in the meantime, or skipped.
     NotArmed,
     /// It could not be struck, and is never to be used.
-    Failed(PadError),
+    Failed(PadTrouble),
     /// It is struck, but cannot be remembered when the daemon ends; it is never to be used.
     Forgettable(io::Error),
 }
@@ -51,15 +52,15 @@ impl Pad {
     ) -> Use {
         let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
         let lines: Vec<&Line> = self.held.range(range.clone()).map(|held| &held.line).collect();
-        let locked = LockedPad::try_open(&self.path);
-        if let Err(PadError { kind: PadErrorKind::Busy | PadErrorKind::Replaced, .. }) = locked {
+        let locked = lock(&self.path);
+        if locked.as_ref().is_err_and(PadTrouble::is_passing) {
             return Use::Busy;
         }
         // Another pad of the door may have had the same line.
         let known = lines.last().is_none_or(|line| self.memory.knows(line, spent));
         // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
         let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
-        let struck = locked.and_then(|mut pad| pad.strike(&lines));
+        let struck = locked.and_then(|mut pad| Ok(pad.strike(&lines)?));
         let skipped = range.end() - range.start();
         self.drop_held(range, gone);
         match (struck, remembered) {

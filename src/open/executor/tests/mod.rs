@@ -16,12 +16,15 @@ use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
 mod pads;
+mod reports;
+mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
 #[derive(Default)]
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
+    distrusts: usize,
 }
 
 struct Probe {
@@ -38,6 +41,10 @@ impl Outside for Probe {
         let pad = fs::read_to_string(&self.pad).unwrap_or_default();
         self.record.borrow_mut().jobs.push((job, pad));
     }
+
+    fn distrust(&mut self, _why: &'static str) {
+        self.record.borrow_mut().distrusts += 1;
+    }
 }
 
 struct Lab {
@@ -53,6 +60,7 @@ const PAD: &str = " 1,2\n 3,4\n 5,6\n";
 impl Lab {
     /// PAD stands for the pad's path in `text`.
     fn new(text: &str) -> Lab {
+        crate::trust::set_usual_umask();
         let directory = TempDir::new().unwrap();
         let pad = directory.path().join("pad");
         fs::write(&pad, PAD).unwrap();
