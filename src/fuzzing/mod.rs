@@ -6,12 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a rule that does not hold ends in a panic")]
 
 mod frame;
+mod message;
 mod pad;
 mod sequence;
 
 pub use crate::config::fuzz::{config_classic, config_toml};
 pub use crate::state::fuzz::{leases, spent};
 pub use frame::frame;
+pub use message::message;
 pub use pad::pad;
 pub use sequence::sequence;
 

@@ -14,11 +14,12 @@ const LONGEST: usize = 1024;
 type Target = fn(&[u8]);
 
 /// Every target, by the name that it has in `fuzz/`.
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("config_classic", super::config_classic),
     ("config_toml", super::config_toml),
     ("frame", super::frame),
     ("leases", super::leases),
+    ("message", super::message),
     ("pad", super::pad),
     ("sequence", super::sequence),
     ("spent", super::spent),

@@ -21,13 +21,16 @@ pub fn encode<T: Serialize, const SIZE: usize>(message: &T) -> Option<[u8; SIZE]
     Some(bytes)
 }
 
-/// The message in these bytes; what is left over must be zeros.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BadMessage> {
+/// The message in these bytes; what is left over must be zeros, and there are no other bytes for the same message.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, BadMessage> {
     let (message, rest) = postcard::take_from_bytes(bytes).map_err(|_| BadMessage)?;
     if rest.iter().any(|byte| *byte != 0) {
         return Err(BadMessage);
     }
-    Ok(message)
+    // postcard takes numbers that are longer than they need be.
+    let mut again = [0; SIGHTING_SIZE];
+    let again = postcard::to_slice(&message, &mut again).map_err(|_| BadMessage)?;
+    (*again == bytes[..bytes.len() - rest.len()]).then_some(message).ok_or(BadMessage)
 }
 
 /// Bytes as they come, cut into messages of one size.

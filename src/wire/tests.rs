@@ -198,3 +198,15 @@ fn what_follows_a_message_must_be_nothing() {
     bytes[SIGHTING_SIZE - 1] = 1;
     assert_eq!(decode::<Sight>(&bytes), Err(BadMessage));
 }
+
+#[test]
+fn each_message_has_one_encoding() {
+    let message = Sight::Synced(1);
+    let mut bytes = encode::<_, SIGHTING_SIZE>(&message).unwrap();
+    assert_eq!((bytes[..3].to_vec(), decode(&bytes)), (vec![3, 1, 0], Ok(message)));
+    // The same number, and the same variant, in one byte more.
+    for longer in [[3, 0x81, 0, 0], [0x83, 0, 1, 0]] {
+        bytes[..4].copy_from_slice(&longer);
+        assert_eq!(decode::<Sight>(&bytes), Err(BadMessage), "{longer:?}");
+    }
+}
