@@ -12,6 +12,8 @@ use crate::open::pad_words;
 pub(super) fn check(args: &Args) -> Result<(), Failure> {
     let setup = Setup::new(args)?;
     let (config, report) = setup.read_config()?;
+    #[cfg(target_os = "linux")]
+    crate::sandbox::Identity::find(config.options.user.as_deref())?;
     // A closed standard output or error is the caller's choice.
     let _ = write!(io::stderr(), "{}", report.render(io::stderr().is_terminal()));
     let mut out = io::stdout();

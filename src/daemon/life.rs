@@ -290,6 +290,8 @@ impl Life {
     fn try_reload(&mut self) -> Result<Config, Failure> {
         let (config, report) = self.setup.read_config()?;
         let wanted = self.setup.interfaces(&config);
+        // It counts for the next start only, which must not fail for it.
+        Identity::find(config.options.user.as_deref())?;
         self.use_state_dir(&config)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);

@@ -174,3 +174,13 @@ fn no_path_controls_the_terminal() {
     let missing = knockd(&["-c", "/nonexistent/\u{1b}[2J", "--check"]);
     assert!(missing.err.contains("\\u{1b}[2J"), "{:?}", missing.err);
 }
+
+#[test]
+fn a_user_who_is_not_there_is_found_by_the_check_as_by_a_start() {
+    let text = format!("[options]\nuser = nosuch7\n{DOOR}");
+    for more in [&["--check"][..], &[]] {
+        let ran = with_config(&text, more);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{more:?}: {}", ran.err);
+        assert!(ran.err.contains("there is no user nosuch7"), "{more:?}: {}", ran.err);
+    }
+}

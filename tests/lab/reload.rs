@@ -1,8 +1,10 @@
 //! SIGHUP: new doors without a restart, and no doors lost to a mistake.
 
+use std::fs;
+
 use rustix::process::Signal;
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Launch};
 use crate::net::{Lab, SERVER};
 use crate::pads::Pads;
 
@@ -109,4 +111,18 @@ fn a_reload_says_what_has_changed_and_shows_no_ports() {
     daemon.says("reloaded: door old is gone\n");
     assert_eq!(daemon.count("reloaded: "), 4);
     assert_eq!(daemon.count("8123") + daemon.count("8000"), 0, "{}", daemon.log());
+}
+
+#[test]
+fn a_reload_takes_nothing_that_the_next_start_would_refuse() {
+    let Some(lab) = Lab::new("a_reload_takes_nothing_that_the_next_start_would_refuse") else { return };
+    let daemon = Launch { options: "    user = nobody\n", ..Launch::new(OLD) }.start(&lab);
+    let config = lab.path("knockd.conf");
+    let text = fs::read_to_string(&config).expect("the configuration");
+    fs::write(&config, text.replace("user = nobody", "user = nosuch7")).expect("another configuration");
+    daemon.signal(Signal::HUP);
+    daemon.says("there is no user nosuch7");
+    daemon.says("the daemon goes on as before");
+    knock_old(&lab);
+    assert_eq!(daemon.openings(&lab, "old"), 1);
 }
