@@ -186,7 +186,9 @@ impl Capture {
     /// Makes it let go of all interfaces but these.
     pub(super) fn close_others(&mut self, names: &[String]) {
         let others: Vec<String> = self.feeds.values().filter(|name| !names.contains(name)).cloned().collect();
-        others.iter().for_each(|name| self.close(name));
+        for name in &others {
+            self.close(name);
+        }
     }
 
     /// Whether it captures from this interface, or is to.
