@@ -42,6 +42,13 @@ struct Shift {
 }
 
 impl Shift {
+    /// What follows from a look at all interfaces.  Once one has shown that there is no more, all that came before the
+    /// shift has been passed over, and everything counts: the time of day can be set back, by years where the clock was
+    /// wrong as the machine started.
+    fn after_look(self, arrived: Arrived) -> Shift {
+        if arrived == Arrived::FullBatch { self } else { Shift { after: UNIX_EPOCH, ..self } }
+    }
+
     fn covers(&self, at: SystemTime) -> bool {
         self.after < at && self.until.is_none_or(|until| at <= until)
     }
@@ -101,6 +108,7 @@ impl Watch {
                 continue;
             }
             let arrived = self.take_hits(shift, &mut reports)?;
+            self.shift = Some(shift.after_look(arrived));
             if arrived != Arrived::FullBatch {
                 // Only now is it certain that no hit which was in time is still to be seen.
                 self.tracker.expire(self.clock.now(), &mut reports);

@@ -128,3 +128,19 @@ fn no_more_is_judged_when_too_much_is_unsaid() {
     }
     assert_eq!(unsaid, 257);
 }
+
+#[test]
+fn what_came_before_a_shift_is_passed_over_and_a_clock_that_is_set_back_afterwards_is_not() {
+    let shift = Shift { after: noon(), until: None };
+    let (before, later) = (noon() - Duration::from_secs(3600), noon() + Duration::from_micros(1));
+    for (shift, covers) in [
+        (shift, false),
+        (shift.after_look(Arrived::FullBatch), false),
+        (shift.after_look(Arrived::Some), true),
+        (shift.after_look(Arrived::Nothing), true),
+    ] {
+        assert_eq!((shift.covers(before), shift.covers(later)), (covers, true), "{shift:?}");
+    }
+    let ended = Shift { until: Some(noon()), ..shift }.after_look(Arrived::Nothing);
+    assert!(ended.covers(noon()) && !ended.covers(later), "another process judges those");
+}

@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use log::error;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
+use crate::moment::Moment;
 use crate::wire::{
     BadMessage, Frames, ORDER_SIZE, OrderMessage, SIGHTING_SIZE, Setup, Sight, decode, encode,
 };
@@ -23,6 +25,13 @@ const PORTION: usize = 256;
 
 /// How often something is sent in a row.
 const ROUNDS: usize = 16;
+
+/// With so many orders unsent, nothing more is heard: what is said can be the reason for orders, and whoever says as much
+/// as it can without ever listening must not fill our memory with them.
+const MOST_WAITING: usize = 1024;
+
+/// How long the socket may be full without anything being taken out of it.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The signal for a forbidden system call (seccomp(2)), on every architecture that there is a filter for.
 const SIGSYS: i32 = 31;
@@ -52,6 +61,10 @@ pub(super) struct Child {
     confined: bool,
     queue: VecDeque<Messages>,
     unsent: Vec<u8>,
+    /// Whether something was sent since [`Child::listens`] was last asked.
+    moved: bool,
+    /// Since when nothing could be sent, though there was something.
+    stuck: Option<Moment>,
 }
 
 impl Child {
@@ -70,14 +83,21 @@ impl Child {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        Ok(Child {
+        Ok(Child::of(process, ours))
+    }
+
+    /// A process that has the other end of this socket.
+    fn of(process: process::Child, socket: OwnedFd) -> Child {
+        Child {
             process,
-            socket: ours,
+            socket,
             frames: Frames::default(),
             confined: false,
             queue: VecDeque::new(),
             unsent: Vec::new(),
-        })
+            moved: false,
+            stuck: None,
+        }
     }
 
     /// Its process id.
@@ -95,10 +115,41 @@ impl Child {
         !self.unsent.is_empty() || !self.queue.is_empty()
     }
 
+    /// Whether so much is unsent that it has to listen before it is heard.
+    fn is_behind(&self) -> bool {
+        self.queue.len() > MOST_WAITING
+    }
+
     /// What to wait for, besides word of its end.
     pub(super) fn poll_fd(&self) -> PollFd<'_> {
         let out = if self.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
-        PollFd::new(&self.socket, PollFlags::IN | out)
+        let heard = if self.is_behind() { PollFlags::empty() } else { PollFlags::IN };
+        PollFd::new(&self.socket, heard | out)
+    }
+
+    /// Whether it takes in what it is told, as far as can be seen by now.
+    pub(super) fn listens(&mut self, now: Moment) -> bool {
+        if std::mem::take(&mut self.moved) || !self.has_unsent() {
+            self.stuck = None;
+        } else if self.stuck.is_none() {
+            self.stuck = Some(now);
+        }
+        self.deaf_at().is_none_or(|at| now < at)
+    }
+
+    /// When it counts as deaf, if it takes in nothing until then.
+    pub(super) fn deaf_at(&self) -> Option<Moment> {
+        self.stuck.map(|since| since + LISTENS_WITHIN)
+    }
+
+    /// Sends and takes in what there is room for.  Of one that has ended, everything that it has said is heard before
+    /// this fails.
+    pub(super) fn exchange(&mut self) -> Result<(), Gone> {
+        let sent = self.send();
+        if sent.is_ok() && self.is_behind() {
+            return Ok(());
+        }
+        if self.receive()? { Ok(()) } else { sent }
     }
 
     /// Sends what there is room for, within limits: a long plan leaves time to hear others.
@@ -109,7 +160,10 @@ impl Child {
                 return Ok(());
             }
             match send(&self.socket, &self.unsent, SendFlags::NOSIGNAL) {
-                Ok(sent) => drop(self.unsent.drain(..sent)),
+                Ok(sent) => {
+                    self.unsent.drain(..sent);
+                    self.moved = true;
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(_) => return Err(Gone),
@@ -133,16 +187,16 @@ impl Child {
         }
     }
 
-    /// Takes in a part of what it has said.
-    pub(super) fn receive(&mut self) -> Result<(), Gone> {
+    /// Takes in a part of what it has said; whether there was any.
+    fn receive(&mut self) -> Result<bool, Gone> {
         let mut bytes = [0; 64 * SIGHTING_SIZE];
         match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
             Ok((0, _)) => Err(Gone),
             Ok((read, _)) => {
                 self.frames.add(&bytes[..read]);
-                Ok(())
+                Ok(true)
             }
-            Err(Errno::INTR | Errno::AGAIN) => Ok(()),
+            Err(Errno::INTR | Errno::AGAIN) => Ok(false),
             Err(_) => Err(Gone),
         }
     }
@@ -156,6 +210,12 @@ impl Child {
         let heard = decode(frame);
         self.confined = heard == Ok(Setup::Confined);
         Some(heard.map(Heard::Setup))
+    }
+
+    /// Makes it end; what it has said by then can still be heard.
+    pub(super) fn kill(&mut self) {
+        // One that cannot be ended is not waited for either.
+        let _ = self.process.kill();
     }
 
     /// Ends it, if it has not ended by itself, and says how it did.
@@ -178,3 +238,7 @@ fn words(status: ExitStatus) -> String {
         (code, _) => format!("has ended with exit code {}", code.unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+#[path = "child_tests.rs"]
+pub(super) mod tests;

@@ -33,8 +33,8 @@ pub(super) const NEXT_LOOK: Duration = Duration::from_secs(1);
 /// How long a process that was relieved may take to judge its last packets.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long the first process may take to be ready.
-const FIRST_START: Duration = Duration::from_secs(30);
+/// How long a process may take to be ready.
+const START: Duration = Duration::from_secs(30);
 
 /// How long nothing is done when something fails that cannot be waited for.
 const BREATHER: Duration = Duration::from_millis(100);
@@ -81,14 +81,15 @@ pub struct Keeper {
     pub(super) look_at: Option<Moment>,
     wishes: Inbox<Wish>,
     tell: Box<dyn Fn(Told) + Send>,
-    /// Whether what was told last is still being looked at.
-    told: bool,
+    /// Whose words are being looked at, by its process id: nothing more is told until that is done.
+    told: Option<u32>,
     /// The process that judges packets.
     pub(super) current: Option<Capture>,
     /// The one that is to take over from it.
     pub(super) next: Option<Capture>,
-    /// The one that it has taken over from, and how long that one may go on.
-    retired: Option<(Capture, Moment)>,
+    /// The one that it has taken over from, and how long that one may go on; once it has been killed, it is only heard
+    /// to the end.
+    retired: Option<(Capture, Option<Moment>)>,
     /// The interfaces for which another process is to be started.
     pub(super) wanted: HashSet<String>,
     /// Those of them that the next process opens.
@@ -123,7 +124,7 @@ impl Keeper {
             look_at: None,
             wishes,
             tell: Box::new(tell),
-            told: false,
+            told: None,
             current: None,
             next: None,
             retired: None,
@@ -161,7 +162,7 @@ impl Keeper {
 
     /// Waits until the first process has come so far.
     fn reach(&mut self, goal: Stage) -> Result<(), StartError> {
-        let end = self.clock.now() + FIRST_START;
+        let end = self.clock.now() + START;
         let reached = |capture: &Option<Capture>| capture.as_ref().is_some_and(|it| it.stage() == goal);
         while !reached(&self.next) && !reached(&self.current) {
             let Some(capture) = &mut self.next else {
@@ -171,7 +172,7 @@ impl Keeper {
             if let Ok(0) = poll(&mut [capture.poll_fd()], wait.as_ref()) {
                 return Err(StartError::Process("does not answer".to_owned()));
             }
-            let went = capture.receive().and_then(|()| capture.child().send());
+            let went = capture.child().exchange();
             while let Some(word) = self.word_of_next() {
                 match word {
                     Word::NotOpened { lasting: true, words, .. } => return Err(StartError::Interface(words)),
@@ -210,21 +211,29 @@ impl Keeper {
         }
     }
 
-    /// Sleeps until something has changed or is due.
-    fn wait(&mut self) {
-        let now = self.clock.now();
+    /// When something is due.
+    fn deadline(&self) -> Option<Moment> {
         let deadlines = [
             self.look_at,
             self.start_at,
-            self.retired.as_ref().map(|(_, until)| *until),
-            self.interfaces.next_deadline().filter(|_| self.next.is_none()),
+            self.retired.as_ref().and_then(|(_, until)| *until),
+            self.next.as_ref().map(|capture| capture.born + START),
+            self.current.as_ref().and_then(Capture::deaf_at),
+            // What is due is opened by a process that can be started now.
+            self.interfaces.next_deadline().filter(|_| self.next.is_none() && self.start_at.is_none()),
         ];
-        let deadline = deadlines.into_iter().flatten().min();
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Sleeps until something has changed or is due.
+    fn wait(&mut self) {
+        let now = self.clock.now();
+        let deadline = self.deadline();
         let timeout = deadline.and_then(|at| Timespec::try_from(at.wait_from(now)).ok());
         let mut fds =
             vec![PollFd::new(&self.wishes, PollFlags::IN), PollFd::new(&self.changes, PollFlags::IN)];
         fds.extend(self.next.as_ref().map(Capture::poll_fd));
-        if !self.told {
+        if self.told.is_none() {
             fds.extend(self.current.as_ref().map(Capture::poll_fd));
             fds.extend(self.retired.as_ref().map(|(capture, _)| capture.poll_fd()));
         }
@@ -253,12 +262,8 @@ impl Keeper {
                     self.want(&names);
                     self.look();
                 }
-                Wish::Next => self.told = false,
-                Wish::Distrust(why) => {
-                    if let Some(capture) = self.current.take() {
-                        self.died(capture, &format!("{why}; it"));
-                    }
-                }
+                Wish::Next => self.told = None,
+                Wish::Distrust(why) => self.distrust(why),
                 Wish::End(done) => {
                     let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
                     for capture in all.into_iter().flatten() {
@@ -301,67 +306,103 @@ impl Keeper {
         }
     }
 
+    /// Ends the process whose words are being looked at, if it is still there.
+    fn distrust(&mut self, why: &str) {
+        let Some(liar) = self.told else { return };
+        if let Some((capture, _)) = self.retired.take_if(|(capture, _)| capture.id() == liar) {
+            let how = capture.into_child().end();
+            error!("the capture process ({liar}) that was relieved is ended: {why} {how}");
+        }
+        if let Some(capture) = self.current.take_if(|capture| capture.id() == liar) {
+            self.died(capture, why);
+        }
+    }
+
     /// Hears what the processes say, and says what there is room for.
     fn serve(&mut self) {
         self.serve_next();
-        if self.told {
-            // What it is told has room in the socket, and it has time.
-            if let Some(capture) = &mut self.current {
-                // Its end is noticed when it is heard next.
-                let _ = capture.child().send();
-            }
-            return;
+        let now = self.clock.now();
+        if let Some((capture, until)) = &mut self.retired
+            && until.take_if(|at| *at <= now).is_some()
+        {
+            capture.child().kill();
         }
         let mut seen = Vec::new();
-        if let Some((mut capture, until)) = self.retired.take() {
-            let went = capture.receive().and_then(|()| capture.child().send());
-            while let Ok(Some(word)) = capture.next() {
-                // Its interfaces are those of the process that has taken over.
-                if let Word::Sight(sight) = word {
-                    seen.extend(sightings(&sight));
-                }
-            }
-            if went.is_err() || until <= self.clock.now() {
-                capture.into_child().end();
-            } else {
-                self.retired = Some((capture, until));
-            }
+        if self.told.is_none() {
+            self.hear_retired(&mut seen);
         }
-        self.hear_current(&mut seen);
+        if self.told.is_none() {
+            self.hear_current(&mut seen);
+        }
+        // Those that are not heard now are told what there is room for.
+        let retired = self.retired.as_mut().map(|(capture, _)| capture);
+        for capture in [self.current.as_mut(), retired].into_iter().flatten() {
+            // Its end is noticed when it is heard next.
+            let _ = capture.child().send();
+        }
+        if let Some(capture) = self.current.take_if(|capture| !capture.child().listens(now)) {
+            self.died(capture, "it does not listen; it");
+        }
         if !seen.is_empty() {
-            self.told = true;
             (self.tell)(Told::Seen(seen));
+        }
+    }
+
+    fn hear_retired(&mut self, seen: &mut Vec<Sighting>) {
+        let Some((mut capture, until)) = self.retired.take() else { return };
+        let went = capture.child().exchange();
+        let bad = loop {
+            match capture.next() {
+                // Its interfaces are those of the process that has taken over.
+                Ok(Some(Word::Sight(sight))) => seen.extend(sightings(&sight)),
+                Ok(Some(_)) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        self.told = (!seen.is_empty()).then(|| capture.id());
+        if went.is_err() || bad {
+            capture.into_child().end();
+        } else {
+            self.retired = Some((capture, until));
         }
     }
 
     fn hear_current(&mut self, seen: &mut Vec<Sighting>) {
         let Some(capture) = &mut self.current else { return };
-        let went = capture.receive().and_then(|()| capture.child().send());
+        let id = capture.id();
+        let went = capture.child().exchange();
         let why = loop {
             let Some(capture) = &mut self.current else { return };
             match capture.next() {
                 Ok(Some(Word::Sight(sight))) => seen.extend(sightings(&sight)),
                 Ok(Some(Word::Lost(name, loss))) => self.lost(&name, loss),
-                Ok(None) if went.is_ok() => return,
-                Ok(None) => break "it",
-                Ok(Some(_)) | Err(_) => break LIAR,
+                Ok(None) if went.is_ok() => break None,
+                Ok(None) => break Some("it"),
+                Ok(Some(_)) | Err(_) => break Some(LIAR),
             }
         };
-        if let Some(capture) = self.current.take() {
+        self.told = (!seen.is_empty()).then_some(id);
+        if let Some(why) = why
+            && let Some(capture) = self.current.take()
+        {
             self.died(capture, why);
         }
     }
 
     fn serve_next(&mut self) {
         let Some(capture) = &mut self.next else { return };
-        let went = capture.receive().and_then(|()| capture.child().send());
+        let went = capture.child().exchange();
         while let Some(word) = self.word_of_next() {
             self.hear_next(word);
         }
-        if went.is_err()
-            && let Some(capture) = self.next.take()
-        {
-            self.died(capture, "it");
+        let late = |capture: &mut Capture| capture.born + START <= self.clock.now();
+        if went.is_err() {
+            if let Some(capture) = self.next.take() {
+                self.died(capture, "it");
+            }
+        } else if let Some(capture) = self.next.take_if(late) {
+            self.died(capture, "it does not get ready; it");
         }
     }
 
@@ -413,11 +454,14 @@ impl Keeper {
         if let Some(mut current) = self.current.take() {
             after = now;
             current.retire(now);
-            if let Some((earlier, _)) = self.retired.replace((current, self.clock.now() + LAST_WORDS)) {
+            let until = Some(self.clock.now() + LAST_WORDS);
+            if let Some((earlier, _)) = self.retired.replace((current, until)) {
                 earlier.into_child().end();
             }
         }
         next.go(after);
+        // What has become of its interfaces since it opened them was not asked of it.
+        self.look_at = Some(self.clock.now());
         if std::mem::take(&mut self.mourning) {
             info!("capturing goes on in process {}", next.id());
         }
@@ -441,6 +485,8 @@ impl Keeper {
         self.mourning = true;
         if self.next.is_none() {
             self.start_at = Some(verdict.start_at);
+            // One that died before it took over may not even have opened them.
+            self.wanted.extend(self.fresh.drain(..));
         }
     }
 
@@ -479,3 +525,7 @@ fn not_confined(step: u8, errno: i32) -> String {
         crate::sandbox::Step::try_from(step).map_or_else(|_| "something".to_owned(), |step| step.to_string());
     format!("cannot give up {step}: {}", io::Error::from_raw_os_error(errno))
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -19,6 +19,10 @@ impl Keeper {
             }
         }
         self.carry_out(steps);
+        // Also those that the next process is only on its way to open.
+        for capture in [&mut self.current, &mut self.next].into_iter().flatten() {
+            capture.close_others(names);
+        }
         self.wanted.retain(|name| names.contains(name));
         self.fresh.retain(|name| names.contains(name));
     }

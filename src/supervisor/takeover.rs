@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::child::{Child, Gone, Heard};
+use super::child::{Child, Heard};
 use crate::config::Sandbox;
 use crate::message::{Families, Generation, Order, Plan};
 use crate::moment::Moment;
@@ -65,7 +65,17 @@ impl Capture {
         confinement: &Confinement,
         now: Moment,
     ) -> std::io::Result<Capture> {
-        let mut child = Child::start()?;
+        Ok(Capture::of(Child::start()?, names, families, confinement, now))
+    }
+
+    /// The same with a process that is there already.
+    pub(super) fn of(
+        mut child: Child,
+        names: &[String],
+        families: Families,
+        confinement: &Confinement,
+        now: Moment,
+    ) -> Capture {
         let among = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let feeds: HashMap<u32, String> = (0..).zip(names.iter().cloned()).collect();
         let mut setup = Vec::new();
@@ -85,7 +95,12 @@ impl Capture {
             },
         });
         child.say(setup);
-        Ok(Capture { child, feeds, stage: Stage::Opening, generation: Generation::default(), born: now })
+        Capture { child, feeds, stage: Stage::Opening, generation: Generation::default(), born: now }
+    }
+
+    /// When it counts as deaf, if it takes in nothing until then.
+    pub(super) fn deaf_at(&self) -> Option<Moment> {
+        self.child.deaf_at()
     }
 
     pub(super) fn child(&mut self) -> &mut Child {
@@ -168,6 +183,14 @@ impl Capture {
         }
     }
 
+    /// Makes it let go of all interfaces but these.
+    pub(super) fn close_others(&mut self, names: &[String]) {
+        let others: Vec<String> = self.feeds.values().filter(|name| !names.contains(name)).cloned().collect();
+        for name in &others {
+            self.close(name);
+        }
+    }
+
     /// Whether it captures from this interface, or is to.
     pub(super) fn has(&self, name: &str) -> bool {
         self.feeds.values().any(|known| known == name)
@@ -218,10 +241,5 @@ impl Capture {
             _ if self.stage != Stage::Serving => return Err(BadMessage),
             sight => Some(Word::Sight(sight)),
         })
-    }
-
-    /// Takes in a part of what it has said.
-    pub(super) fn receive(&mut self) -> Result<(), Gone> {
-        self.child.receive()
     }
 }

@@ -1,0 +1,202 @@
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{self, Receiver};
+
+use rustix::net::{RecvFlags, recv};
+
+use super::*;
+use crate::config::Sandbox;
+use crate::sandbox::Identity;
+use crate::supervisor::child::tests::{played, said};
+use crate::wire::{Frames, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
+
+/// An interface that every machine has, and two that none has.
+const LO: &str = "lo";
+const GONE: &str = "nosuch7";
+const OTHER: &str = "nosuch8";
+
+const CONFINEMENT: Confinement =
+    Confinement { identity: Identity { uid: 65534, gid: 65534 }, strength: Sandbox::Off };
+
+/// A keeper whose capture processes are played by the test.
+struct Played {
+    keeper: Keeper,
+    sender: KeeperSender,
+    told: Receiver<Told>,
+}
+
+impl Played {
+    fn new(interfaces: &[&str]) -> Played {
+        let (teller, told) = mpsc::channel();
+        let tell = move |what| teller.send(what).unwrap();
+        let (mut keeper, sender) = Keeper::new(Families::Both, CONFINEMENT, Clock, tell).unwrap();
+        keeper.say = true;
+        keeper.want(&names(interfaces));
+        Played { keeper, sender, told }
+    }
+
+    fn capture(&self, interfaces: &[&str]) -> (Capture, OwnedFd) {
+        let (child, theirs) = played();
+        let names = names(interfaces);
+        let capture = Capture::of(child, &names, Families::Both, &CONFINEMENT, self.keeper.clock.now());
+        (capture, theirs)
+    }
+
+    /// Another process is on its way to open these.
+    fn next(&mut self, interfaces: &[&str]) -> OwnedFd {
+        let (capture, theirs) = self.capture(interfaces);
+        self.keeper.fresh.extend(names(interfaces));
+        self.keeper.next = Some(capture);
+        theirs
+    }
+
+    /// The next process has opened its interfaces, is loaded, and takes over.
+    fn takes_over(&mut self, theirs: &OwnedFd, index: u32) {
+        said(theirs, [Setup::Opened { number: 0, index }, Setup::Confined]);
+        self.keeper.serve();
+        self.keeper.load(Plan::default());
+        said(theirs, [Sight::Synced(1)]);
+        self.keeper.serve();
+        assert!(self.keeper.next.is_none() && self.keeper.current.is_some());
+    }
+
+    fn seen(&self) -> usize {
+        self.told.try_iter().map(|told| if let Told::Seen(seen) = told { seen.len() } else { 0 }).sum()
+    }
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        let (done, _) = mpsc::channel();
+        self.sender.send(Wish::End(done));
+        self.keeper.obey();
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn completed(slot: u64) -> Sight {
+    Sight::Completed { generation: 0, slot, source: "192.0.2.2".parse().unwrap() }
+}
+
+/// What the process has been told since the last call.
+fn orders(theirs: &OwnedFd) -> Vec<OrderMessage> {
+    let (mut frames, mut bytes) = (Frames::<ORDER_SIZE>::default(), vec![0; 1 << 20]);
+    let (read, _) = recv(theirs, &mut bytes[..], RecvFlags::empty()).unwrap();
+    frames.add(&bytes[..read]);
+    std::iter::from_fn(|| frames.next_frame().map(|frame| decode(frame).unwrap())).collect()
+}
+
+#[test]
+fn interfaces_of_a_process_that_dies_before_it_opens_them_are_opened_by_another() {
+    let mut played = Played::new(&[GONE]);
+    drop(played.next(&[GONE]));
+    // Another test that is just starting a process may hold a copy of the socket for an instant.
+    while played.keeper.next.is_some() {
+        played.keeper.wait();
+        played.keeper.serve();
+    }
+    assert!(played.keeper.start_at.is_some());
+    assert!(played.keeper.wanted.contains(GONE) && played.keeper.fresh.is_empty());
+}
+
+#[test]
+fn a_process_lets_go_of_what_a_reload_does_not_want_before_it_has_opened_it() {
+    let mut played = Played::new(&[GONE, OTHER]);
+    let theirs = played.next(&[GONE, OTHER]);
+    played.keeper.want(&names(&[OTHER]));
+    let next = played.keeper.next.as_mut().unwrap();
+    assert!(!next.has(GONE) && next.has(OTHER));
+    played.keeper.serve();
+    assert_eq!(orders(&theirs).last(), Some(&OrderMessage::Close { number: 0 }));
+}
+
+#[test]
+fn what_became_of_an_interface_while_a_process_started_is_looked_at_when_it_takes_over() {
+    let mut played = Played::new(&[LO]);
+    let theirs = played.next(&[LO]);
+    played.takes_over(&theirs, 4_000_000_000);
+    assert!(played.keeper.look_at.is_some_and(|at| at <= played.keeper.clock.now()));
+    played.keeper.look();
+    assert!(played.keeper.wanted.contains(LO), "it has opened another interface of this name");
+}
+
+#[test]
+fn a_process_that_does_not_get_ready_is_replaced() {
+    let mut played = Played::new(&[GONE]);
+    let _theirs = played.next(&[GONE]);
+    played.keeper.next.as_mut().unwrap().born = Moment::START;
+    played.keeper.serve();
+    assert!(played.keeper.next.is_none() && played.keeper.start_at.is_some());
+}
+
+#[test]
+fn an_interface_that_is_to_be_tried_again_wakes_nobody_while_no_process_can_be_started() {
+    let mut played = Played::new(&[LO]);
+    played.keeper.failed(LO, Problem::Passing("as a test".to_owned()));
+    let due = played.keeper.interfaces.next_deadline().unwrap();
+    played.keeper.start_at = Some(due + Duration::from_secs(60));
+    assert_eq!(played.keeper.deadline(), played.keeper.start_at);
+    played.keeper.start_at = None;
+    assert_eq!(played.keeper.deadline(), Some(due));
+}
+
+#[test]
+fn a_process_that_was_relieved_is_heard_to_its_end_however_late() {
+    let mut played = Played::new(&[LO]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    let second = played.next(&[LO]);
+    said(&first, (0..200).map(completed));
+    played.keeper.told = Some(0);
+    played.takes_over(&second, 1);
+    played.keeper.retired.as_mut().unwrap().1 = Some(Moment::START);
+    played.keeper.serve();
+    assert_eq!(
+        played.keeper.deadline().filter(|at| *at == Moment::START),
+        None,
+        "it would wake at once for ever"
+    );
+    drop(first);
+    while played.keeper.retired.is_some() {
+        played.sender.send(Wish::Next);
+        played.keeper.obey();
+        played.keeper.serve();
+    }
+    assert_eq!(played.seen(), 200);
+}
+
+#[test]
+fn only_the_process_that_has_lied_is_ended() {
+    let mut played = Played::new(&[LO]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    let second = played.next(&[LO]);
+    played.takes_over(&second, 1);
+    for (theirs, retired, current) in [(&first, false, true), (&second, false, false)] {
+        said(theirs, [completed(1)]);
+        played.keeper.serve();
+        assert_eq!(played.seen(), 1);
+        for wish in [Wish::Distrust("a lie"), Wish::Distrust("another one"), Wish::Next] {
+            played.sender.send(wish);
+        }
+        played.keeper.obey();
+        assert_eq!((played.keeper.retired.is_some(), played.keeper.current.is_some()), (retired, current));
+    }
+}
+
+#[test]
+fn a_lie_of_a_process_that_has_ended_since_ends_no_other() {
+    let mut played = Played::new(&[LO]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    said(&first, [completed(1)]);
+    played.keeper.serve();
+    let second = played.next(&[LO]);
+    played.takes_over(&second, 1);
+    played.keeper.retired.take().unwrap().0.into_child().end();
+    played.sender.send(Wish::Distrust("a lie"));
+    played.keeper.obey();
+    assert!(played.keeper.current.is_some());
+}
