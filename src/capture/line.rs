@@ -39,7 +39,11 @@ pub(super) struct Line {
 impl Line {
     /// The socket that is the standard input.
     pub(super) fn of_stdin() -> io::Result<Line> {
-        let socket = fcntl_dupfd_cloexec(stdin(), 3)?;
+        Line::new(fcntl_dupfd_cloexec(stdin(), 3)?)
+    }
+
+    /// One that speaks through this socket.
+    pub(super) fn new(socket: OwnedFd) -> io::Result<Line> {
         ioctl_fionbio(&socket, true)?;
         Ok(Line { socket, frames: Frames::default(), reader: Reader::default(), unsent: Vec::new() })
     }

@@ -298,33 +298,5 @@ fn arrival(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: u64) -> Moment {
-        Moment::after_start(Duration::from_secs(second))
-    }
-
-    fn noon() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
-    }
-
-    #[test]
-    fn a_packet_counts_from_when_it_came() {
-        let now = at(100);
-        let moment_of = |when| arrival(when, &mut (now, noon()), || (now, noon()));
-        let came = |age| moment_of(noon() - Duration::from_secs(age));
-        assert_eq!(came(0), now);
-        assert_eq!(came(7), at(93));
-        assert_eq!(came(3600), now, "the time of day was set forward");
-        assert_eq!(moment_of(noon() + Duration::from_secs(3600)), now, "it was set back");
-    }
-
-    #[test]
-    fn a_packet_that_came_since_the_clocks_were_read_counts_from_when_it_came() {
-        let later = |seconds| (at(100 + seconds), noon() + Duration::from_secs(seconds));
-        let mut clocks = later(0);
-        let mut came = |second| arrival(noon() + Duration::from_secs(second), &mut clocks, || later(30));
-        assert_eq!([came(0), came(10), came(25)], [at(100), at(110), at(125)]);
-    }
-}
+#[path = "watch_tests.rs"]
+mod tests;

@@ -113,6 +113,15 @@ impl<O: Outside> Executor<O> {
         self.claims = waiting;
     }
 
+    /// Remembers the lines that wait, which were on the wire, and lets them open nothing.
+    pub(super) fn give_up_claims(&mut self) {
+        self.claimed.clear();
+        let marks = self.claims.drain(..).flat_map(|claim| claim.marks).collect::<Vec<_>>();
+        if let Err(error) = self.spent.add(marks) {
+            warn!("{}", forgettable(&error));
+        }
+    }
+
     /// Remembers a line that was shown on the wire and has left its door, with a reload or a new file, before it could
     /// be struck; wherever it stands now, it opens nothing.
     pub(super) fn remember_lost(&mut self, marks: Vec<Mark>, now: Moment) {

@@ -28,6 +28,9 @@ use crate::moment::Moment;
 use crate::quota::Quota;
 use crate::state::{LeaseStore, Spent, State};
 
+/// How many configurations are remembered at most beside the one in force, each for as long as its `seq_timeout`.
+const MOST_PREVIOUS: usize = 8;
+
 /// What the executor asks of the world.
 pub trait Outside {
     /// Tells the capture side something.
@@ -63,8 +66,8 @@ pub struct Executor<O> {
     doors: Vec<DoorState>,
     /// What an armed slot stands for.
     slots: HashMap<SlotId, Place>,
-    /// What was armed before the last reload.
-    previous: Option<Previous>,
+    /// What was armed before the last reloads.
+    previous: Vec<Previous>,
     counter: SlotCounter,
     pad_counter: PadCounter,
     /// The used lines of all doors and pads.
@@ -108,7 +111,7 @@ impl<O: Outside> Executor<O> {
             watching: Watching { scan_guard: ScanGuard::default(), max_sources: 0 },
             generation: Generation::default(),
             doors: Vec::new(),
-            previous: None,
+            previous: Vec::new(),
             slots: HashMap::new(),
             counter: SlotCounter::default(),
             pad_counter: PadCounter::default(),
@@ -145,7 +148,9 @@ impl<O: Outside> Executor<O> {
             max_sources: usize::try_from(config.options.max_sources.0).unwrap_or(usize::MAX),
         };
         let slots = std::mem::take(&mut self.slots);
-        let mut previous = Previous::new(self.generation, slots, &self.doors, now);
+        self.previous.push(Previous::new(self.generation, slots, &self.doors, now));
+        let too_many = self.previous.len().saturating_sub(MOST_PREVIOUS);
+        self.previous.drain(..too_many);
         self.generation = self.generation.next();
         let mut before: HashMap<Arc<str>, Opener> =
             std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
@@ -164,8 +169,6 @@ impl<O: Outside> Executor<O> {
             };
             self.doors.push(DoorState { door, label, opener, pace: Pace::default() });
         }
-        previous.keep(before);
-        self.previous = Some(previous);
         self.traffic_wanted = Traffic::default();
         self.unsettled.clear();
         for index in 0..self.doors.len() {
@@ -224,9 +227,7 @@ impl<O: Outside> Executor<O> {
         self.carry_out(effects, now);
         self.serve_claims(now);
         self.say_what_was_left_out(now);
-        if self.previous.as_ref().is_some_and(|previous| previous.is_over(now)) {
-            self.previous = None;
-        }
+        self.previous.retain(|previous| !previous.is_over(now));
         while let Some((_, id, index)) = self.unsettled.first().copied().filter(|(at, ..)| *at <= now) {
             self.unsettled.pop_first();
             self.refill(index, id, now);

@@ -78,9 +78,8 @@ impl<O: Outside> Executor<O> {
 
     fn open_no_more(&mut self) {
         self.outside.order(Order::Stop);
+        self.give_up_claims();
         self.slots.clear();
-        self.claims.clear();
-        self.claimed.clear();
         self.unsettled.clear();
         self.next_look = None;
     }

@@ -9,26 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{Level, debug, info, log, warn};
+use seqgen::pad::Line;
 
 use super::claims::Purpose;
 use super::doors::{DoorState, Opener};
 use super::{Executor, Outside, Place};
 use crate::message::{Generation, Order, Report, Sighting, SlotId};
 use crate::moment::Moment;
+use crate::open::memory::PadMemory;
 use crate::open::pace::Rate;
-use crate::open::pad::Extent;
 use crate::quota::Quota;
+use crate::state::Mark;
 
 /// How often a door with a static sequence opens at most.
 const OPENINGS: Rate = Rate { burst: 8192, interval: Duration::from_millis(1) };
 
-/// What was armed before the last reload, for what was on its way when that came.
+/// What was armed before a reload, for what was on its way when that came.
 pub(super) struct Previous {
     generation: Generation,
     slots: HashMap<SlotId, Place>,
-    labels: Vec<Arc<str>>,
-    /// The doors that are gone.
-    gone: HashMap<Arc<str>, Opener>,
+    /// The lines among them, each with the pad that it stood in.
+    lines: HashMap<SlotId, (usize, Line)>,
+    /// How lines of each pad are remembered.
+    memories: Vec<PadMemory>,
     until: Moment,
 }
 
@@ -41,8 +44,15 @@ impl Previous {
         now: Moment,
     ) -> Previous {
         let longest = doors.iter().map(|state| state.door.seq_timeout).max().unwrap_or_default();
-        let labels = doors.iter().map(|state| Arc::clone(&state.label)).collect();
-        Previous { generation, slots, labels, gone: HashMap::new(), until: now + longest }
+        let (mut lines, mut memories) = (HashMap::new(), Vec::new());
+        for state in doors {
+            let Opener::Pads(pads) = &state.opener else { continue };
+            for pad in pads.iter() {
+                lines.extend(pad.armed_lines().map(|(slot, line)| (slot, (memories.len(), line.clone()))));
+                memories.push(pad.memory().clone());
+            }
+        }
+        Previous { generation, slots, lines, memories, until: now + longest }
     }
 
     /// Whether nothing that was on its way then is still to come.
@@ -50,9 +60,10 @@ impl Previous {
         self.until <= now
     }
 
-    /// Keeps what the new configuration has no place for.
-    pub(super) fn keep(&mut self, gone: HashMap<Arc<str>, Opener>) {
-        self.gone = gone;
+    /// What to remember of a line, wherever the new configuration has left it.
+    fn marks(&self, slot: SlotId) -> Vec<Mark> {
+        let Some((memory, line)) = self.lines.get(&slot) else { return Vec::new() };
+        self.memories.get(*memory).map(|memory| memory.marks(line).collect()).unwrap_or_default()
     }
 }
 
@@ -76,13 +87,14 @@ impl<O: Outside> Executor<O> {
             }
             return;
         };
-        match self.believe(generation, slot, source, now) {
+        match self.believe(generation, report, slot, source, now) {
             Ok(place) => self.act(report, slot, source, place, now),
             Err(Refusal::Late(_)) if report.is_for_the_log() => {}
             Err(Refusal::Late(why)) => {
                 if self.may_be_told(now) {
                     info!("{source}: {why}; nothing is opened");
                 }
+                self.came_too_late(generation, slot, source, now);
             }
             Err(Refusal::Lie(why)) => {
                 if self.may_be_told(now) {
@@ -97,6 +109,7 @@ impl<O: Outside> Executor<O> {
     fn believe(
         &mut self,
         generation: Generation,
+        report: Report,
         slot: SlotId,
         source: IpAddr,
         now: Moment,
@@ -112,43 +125,46 @@ impl<O: Outside> Executor<O> {
         }
         let known = self.slots.get(&slot).copied();
         if generation < self.generation {
-            let previous = self.previous.as_ref();
-            let Some(previous) = previous.filter(|it| it.generation == generation && now < it.until) else {
+            let mut previous = self.previous.iter();
+            let Some(previous) = previous.find(|it| it.generation == generation && !it.is_over(now)) else {
                 return Err(Refusal::Late("a sequence of an earlier configuration"));
             };
             if known.is_none() && previous.slots.contains_key(&slot) {
-                self.came_too_late(slot, source, now);
                 return Err(Refusal::Late("the door was reconfigured meanwhile"));
             }
         }
         let Some(place) = known else {
             return Err(Refusal::Late("a sequence that was used already"));
         };
+        if matches!(report, Report::Exposed { .. }) && place.pad.is_none() {
+            return Err(Refusal::Lie("a sequence as shown that is no line of a pad"));
+        }
         let Some(DoorState { door, .. }) = self.doors.get(place.door) else {
             return Err(Refusal::Late("a sequence of no door"));
         };
         if door.allow.as_ref().is_none_or(|networks| networks.hold(source)) {
             return Ok(place);
         }
-        Err(if generation < self.generation {
-            Refusal::Late("not among those for whom the door is now")
-        } else {
+        // An attempt that was begun when the door was for its source goes on until its time is up, and takes no hits.
+        let takes_a_hit = matches!(report, Report::Stage { .. } | Report::Completed { .. });
+        Err(if generation == self.generation && takes_a_hit {
             Refusal::Lie("somebody for whom the door is not")
+        } else {
+            Refusal::Late("not among those for whom the door is now")
         })
     }
 
-    /// A line of a door that a reload has taken away was on the wire all the same, and must open nothing later.
-    fn came_too_late(&mut self, slot: SlotId, source: IpAddr, now: Moment) {
-        let Some(previous) = &mut self.previous else { return };
-        let Some(&Place { door, pad }) = previous.slots.get(&slot) else { return };
-        let Some(label) = previous.labels.get(door).cloned() else { return };
-        let marks = match (previous.gone.get_mut(&label), pad) {
-            (Some(Opener::Pads(pads)), Some(id)) => {
-                pads.get_mut(id).map(|pad| pad.marks(slot, Extent::Alone)).unwrap_or_default()
+    /// A line that opens nothing since a reload came in between was on the wire all the same, and must open nothing
+    /// later: neither where it is armed still, nor where it is no more.
+    fn came_too_late(&mut self, generation: Generation, slot: SlotId, source: IpAddr, now: Moment) {
+        if self.slots.get(&slot).is_some_and(|place| place.pad.is_some()) {
+            if !self.claimed.contains(&slot) {
+                self.claim(slot, source, Purpose::Discard, now);
             }
-            _ => Vec::new(),
-        };
-        debug!("{source}: {label}: knocked at while the configuration was read again");
+            return;
+        }
+        let previous = self.previous.iter().find(|it| it.generation == generation);
+        let marks = previous.map(|it| it.marks(slot)).unwrap_or_default();
         self.remember_lost(marks, now);
     }
 

@@ -161,6 +161,11 @@ impl Pad {
         self.held.iter().filter_map(|held| Some((held.slot?, held.sequence()?)))
     }
 
+    /// The armed lines as they stand in the file.
+    pub(super) fn armed_lines(&self) -> impl Iterator<Item = (SlotId, &Line)> {
+        self.held.iter().filter_map(|held| Some((held.slot?, &held.line)))
+    }
+
     /// What to say of a pad that is running out, once for each number of lines that are left.
     pub(super) fn warning(&mut self, several: bool) -> Option<String> {
         let left = self.held.len();

@@ -15,6 +15,7 @@ use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
+mod late;
 mod pads;
 mod reports;
 mod trust;
@@ -24,7 +25,8 @@ mod trust;
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
-    distrusts: usize,
+    /// How often the capture process was distrusted.
+    distrusted: usize,
 }
 
 struct Probe {
@@ -37,13 +39,13 @@ impl Outside for Probe {
         self.record.borrow_mut().orders.push(order);
     }
 
+    fn distrust(&mut self, _why: &'static str) {
+        self.record.borrow_mut().distrusted += 1;
+    }
+
     fn run(&mut self, job: Job) {
         let pad = fs::read_to_string(&self.pad).unwrap_or_default();
         self.record.borrow_mut().jobs.push((job, pad));
-    }
-
-    fn distrust(&mut self, _why: &'static str) {
-        self.record.borrow_mut().distrusts += 1;
     }
 }
 

@@ -23,7 +23,7 @@ impl Lab {
 
     /// Whether the capture process was called a liar since the last call.
     fn distrusted(&self) -> bool {
-        std::mem::take(&mut self.record.borrow_mut().distrusts) > 0
+        std::mem::take(&mut self.record.borrow_mut().distrusted) > 0
     }
 }
 
@@ -125,7 +125,7 @@ fn nothing_is_on_its_way_for_longer_than_a_sequence_may_take() {
     lab.wait(Duration::from_secs(25));
     lab.completed_by(before, 1, ALICE);
     assert!(lab.commands().is_empty());
-    assert!(lab.executor.previous.is_none(), "and it is not kept for longer");
+    assert!(lab.executor.previous.is_empty(), "and it is not kept for longer");
 }
 
 #[test]

@@ -1,0 +1,130 @@
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+
+use super::*;
+use crate::message::SlotId;
+use crate::wire::{Frames, SIGHTING_SIZE, decode};
+
+fn at(second: u64) -> Moment {
+    Moment::after_start(Duration::from_secs(second))
+}
+
+fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
+}
+
+#[test]
+fn a_packet_counts_from_when_it_came() {
+    let now = at(100);
+    let moment_of = |when| arrival(when, &mut (now, noon()), || (now, noon()));
+    let came = |age| moment_of(noon() - Duration::from_secs(age));
+    assert_eq!(came(0), now);
+    assert_eq!(came(7), at(93));
+    assert_eq!(came(3600), now, "the time of day was set forward");
+    assert_eq!(moment_of(noon() + Duration::from_secs(3600)), now, "it was set back");
+}
+
+#[test]
+fn a_packet_that_came_since_the_clocks_were_read_counts_from_when_it_came() {
+    let later = |seconds| (at(100 + seconds), noon() + Duration::from_secs(seconds));
+    let mut clocks = later(0);
+    let mut came = |second| arrival(noon() + Duration::from_secs(second), &mut clocks, || later(30));
+    assert_eq!([came(0), came(10), came(25)], [at(100), at(110), at(125)]);
+}
+
+/// A watch without interfaces, and the executor's end of its line.
+fn heard_watch() -> (Watch, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Watch::new(Line::new(theirs.into()).unwrap(), Vec::new(), Families::Both, None), ours)
+}
+
+/// All that has been said and is there to be read.
+fn said(ours: &mut UnixStream) -> Vec<Sight> {
+    let mut bytes = Vec::new();
+    let read = ours.read_to_end(&mut bytes);
+    assert!(matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock), "the line is closed");
+    let mut frames = Frames::<SIGHTING_SIZE>::default();
+    frames.add(&bytes);
+    let mut said = Vec::new();
+    while let Some(frame) = frames.next_frame() {
+        said.push(decode(frame).unwrap());
+    }
+    said
+}
+
+fn stage(slot: u64, stage: u8) -> Report {
+    Report::Stage { slot: SlotId(slot), source: "192.0.2.2".parse().unwrap(), stage }
+}
+
+fn completed(slot: u64) -> Report {
+    Report::Completed { slot: SlotId(slot), source: "192.0.2.2".parse().unwrap() }
+}
+
+fn lines(said: &[Sight]) -> u64 {
+    let progress = said.iter().map(|sight| if let Sight::Progress(it) = sight { it.lines() } else { 0 });
+    progress.sum()
+}
+
+#[test]
+fn a_batch_of_packets_makes_one_message_for_the_log_before_those_that_count() {
+    let (mut watch, mut ours) = heard_watch();
+    let mut reports: Vec<Report> =
+        (1..=5).flat_map(|slot| [stage(slot, 1), stage(slot, 2), completed(slot)]).collect();
+    watch.tell(&mut reports).unwrap();
+    let said = said(&mut ours);
+    assert!(matches!(&said[0], Sight::Progress(progress) if progress.steps.len() == 5));
+    assert!(said[1..].iter().all(|sight| matches!(sight, Sight::Completed { .. })));
+    assert_eq!((said.len(), lines(&said)), (6, 10));
+}
+
+#[test]
+fn of_more_attempts_than_one_message_holds_the_rest_is_counted() {
+    let (mut watch, mut ours) = heard_watch();
+    watch.tell(&mut (1..=20).map(|slot| stage(slot, 1)).collect()).unwrap();
+    let said = said(&mut ours);
+    let [Sight::Progress(progress)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!((progress.steps.len(), progress.left_out), (7, 13));
+}
+
+#[test]
+fn an_executor_that_does_not_read_misses_lines_of_the_log_and_no_completion() {
+    let (mut watch, mut ours) = heard_watch();
+    let mut batches = 0;
+    while watch.line.is_free() {
+        batches += 1;
+        watch.tell(&mut vec![completed(batches)]).unwrap();
+    }
+    for _ in 0..10 {
+        batches += 1;
+        watch.tell(&mut vec![stage(batches, 1), completed(batches)]).unwrap();
+    }
+    assert!(!watch.line.is_full(), "after so many more no packet is judged");
+    let mut all = Vec::new();
+    while !watch.line.is_free() {
+        all.extend(said(&mut ours));
+        watch.line.flush().unwrap();
+    }
+    all.extend(said(&mut ours));
+    let slot = |sight: &Sight| if let Sight::Completed { slot, .. } = sight { Some(*slot) } else { None };
+    let slots: Vec<u64> = all.iter().filter_map(slot).collect();
+    assert_eq!(slots, (1..=batches).collect::<Vec<_>>(), "each of them, in order");
+    assert_eq!(lines(&all), 0);
+    watch.tell(&mut Vec::new()).unwrap();
+    let said = said(&mut ours);
+    assert!(
+        matches!(&said[..], [Sight::Progress(it)] if it.steps.is_empty() && it.left_out == 10),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn no_more_is_judged_when_too_much_is_unsaid() {
+    let (mut watch, _ours) = heard_watch();
+    let mut unsaid = 0;
+    while !watch.line.is_full() {
+        watch.tell(&mut vec![completed(1)]).unwrap();
+        unsaid += usize::from(!watch.line.is_free());
+    }
+    assert_eq!(unsaid, 257);
+}
