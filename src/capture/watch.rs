@@ -183,7 +183,7 @@ impl Watch {
     }
 
     fn watch(&mut self, traffic: &Traffic) -> Result<(), LineError> {
-        self.lose(|feed| feed.watch(traffic).is_err().then_some(Loss::Failed))?;
+        self.lose(|feed| feed.watch(traffic).is_err().then(|| explained(feed, Loss::Failed)))?;
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl Watch {
             }
         }
         if !failed.is_empty() {
-            self.lose(|feed| failed.contains(&feed.number()).then_some(Loss::Failed))?;
+            self.lose(|feed| failed.contains(&feed.number()).then(|| explained(feed, Loss::Failed)))?;
         }
         Ok(most)
     }
@@ -266,7 +266,8 @@ impl Watch {
                 let mut alarms = alarms.into_iter();
                 if listens {
                     self.lose(|feed| {
-                        (!feed.survives(alarms.next().unwrap_or(false))).then_some(Loss::Alarms)
+                        let survives = feed.survives(alarms.next().unwrap_or(false));
+                        (!survives).then(|| explained(feed, Loss::Alarms))
                     })?;
                 }
             }
@@ -279,6 +280,12 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Why a feed is lost for which libpcap or the kernel reports this: one that has lost its interface needs no pause before
+/// the one that has taken its place is opened, which may look the same from outside.
+fn explained(feed: &Feed, loss: Loss) -> Loss {
+    if feed.is_bound() { loss } else { Loss::Gone }
 }
 
 /// The time that a message means.
