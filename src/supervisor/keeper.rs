@@ -460,8 +460,11 @@ impl Keeper {
             }
         }
         next.go(after);
-        // What has become of its interfaces since it opened them was not asked of it.
-        self.look_at = Some(self.clock.now());
+        // What has become of its interfaces since it opened them was not asked of it.  Of those of the first one, word is
+        // still waiting.
+        if self.say {
+            self.look_at = Some(self.clock.now());
+        }
         if std::mem::take(&mut self.mourning) {
             info!("capturing goes on in process {}", next.id());
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::daemon::{Daemon, Launch};
 use crate::hardship::leased;
 use crate::hits::{Hit, send};
-use crate::net::{CLIENT, Lab, SERVER};
+use crate::net::{CLIENT, Lab, SERVER, ip};
 use crate::once::{knock_line, knock_next};
 use crate::pads::Pads;
 use crate::tail::Tail;
@@ -96,4 +96,23 @@ fn a_clock_that_is_set_changes_nothing() {
     let apart: Vec<_> = stops.windows(2).map(|pair| (pair[1] - pair[0]).rem_euclid(24 * 3600)).collect();
     let seen = apart.iter().any(|apart| (3000..4200).contains(apart));
     assert!(seen, "libfaketime was without effect: {apart:?}\n{}", daemon.log());
+}
+
+#[test]
+fn a_clock_that_is_set_back_after_a_take_over_makes_the_daemon_deaf_to_nobody() {
+    let Some(lab) = Lab::new("a_clock_that_is_set_back_after_a_take_over_makes_the_daemon_deaf_to_nobody")
+    else {
+        return;
+    };
+    let time = TimeOfDay::new(&lab);
+    time.set(&lab, 3600);
+    let before = time.before();
+    let options = "    Interface = eth0,eth9\n";
+    let daemon = Launch { before: &before, options, args: &["-v"], ..Launch::new("") }.start(&lab);
+    let new = ["-n", lab.server.name(), "link", "add", "eth9", "type", "veth", "peer", "name", "eth9p"];
+    ip(&new);
+    ip(&["-n", lab.server.name(), "link", "set", "eth9", "up"]);
+    daemon.says("listening on eth9");
+    time.set(&lab, 0);
+    daemon.settle(&lab);
 }
