@@ -23,6 +23,7 @@ use super::setup::{Setup, log_warnings, summary};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::{for_terminal, log_to};
+use crate::message::Sighting;
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::sandbox::{Confinement, Identity};
 use crate::state::{Left, State};
@@ -154,9 +155,7 @@ impl Life {
         loop {
             match self.next_event() {
                 Some(Event::Seen(sightings)) => {
-                    for sighting in sightings {
-                        self.executor.report(sighting, self.clock.now());
-                    }
+                    self.act_on(sightings);
                     self.capture.send(Wish::Next);
                 }
                 Some(Event::PlanWanted) => self.capture.send(Wish::Plan(self.executor.plan())),
@@ -199,30 +198,45 @@ impl Life {
     fn close(&mut self) {
         info!("shutting down");
         self.manager.stopping();
+        self.end_capture();
         self.executor.close_all(self.clock.now());
         if !self.await_commands() {
             error!("a door could not be closed in time; the next start closes it");
             self.executor.leave_due();
         }
-        self.end_capture();
     }
 
     /// Leaves the open doors to the next start.
     fn leave(&mut self) {
         info!("shutting down; doors that are open stay open until the next start");
         self.manager.stopping();
+        self.end_capture();
         self.executor.leave_all();
         if !self.await_commands() {
             warn!("a command is still running; the next start ends it");
         }
-        self.end_capture();
     }
 
-    /// Ends the capture process, which would end by itself soon after us.
-    fn end_capture(&self) {
+    /// Ends the capture process, and acts on what it has seen until now: a line that was on the wire is used up before we
+    /// go.
+    fn end_capture(&mut self) {
         let (done, ended) = mpsc::channel();
         self.capture.send(Wish::End(done));
+        // One that does not end now ends when we do.
         let _ = ended.recv_timeout(CLOSING);
+        while let Ok(event) = self.happened.try_recv() {
+            match event {
+                Event::Seen(sightings) => self.act_on(sightings),
+                Event::CommandEnded(end) => self.executor.command_ended(&end, self.clock.now()),
+                _ => {}
+            }
+        }
+    }
+
+    fn act_on(&mut self, sightings: Vec<Sighting>) {
+        for sighting in sightings {
+            self.executor.report(sighting, self.clock.now());
+        }
     }
 
     /// Waits until no command is left to run, for as long as an orderly end may take.

@@ -188,7 +188,7 @@ impl Child {
     }
 
     /// Takes in a part of what it has said; whether there was any.
-    fn receive(&mut self) -> Result<bool, Gone> {
+    pub(super) fn receive(&mut self) -> Result<bool, Gone> {
         let mut bytes = [0; 64 * SIGHTING_SIZE];
         match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
             Ok((0, _)) => Err(Gone),

@@ -39,6 +39,9 @@ const START: Duration = Duration::from_secs(30);
 /// How long nothing is done when something fails that cannot be waited for.
 const BREATHER: Duration = Duration::from_millis(100);
 
+/// How often what a process has told is taken in when it is ended; a socket holds far less.
+const MOST_LAST_WORDS: usize = 1024;
+
 /// Why a process is not listened to any more.
 const LIAR: &str = "it says what no honest one would say; it";
 
@@ -54,7 +57,7 @@ pub enum Wish {
     Next,
     /// That the capture process has said what it cannot know, and is to be ended.
     Distrust(&'static str),
-    /// To end the capture process, and say so.
+    /// To end the capture process, tell what it has seen, and say so.
     End(Sender<()>),
 }
 
@@ -266,9 +269,8 @@ impl Keeper {
                 Wish::Distrust(why) => self.distrust(why),
                 Wish::End(done) => {
                     let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
-                    for capture in all.into_iter().flatten() {
-                        capture.into_child().end();
-                    }
+                    let seen = all.into_iter().flatten().flat_map(last_words).collect();
+                    (self.tell)(Told::Seen(seen));
                     // Whoever asked may have given up waiting.
                     let _ = done.send(());
                     return false;
@@ -521,6 +523,25 @@ impl Keeper {
         self.next = Some(capture);
         Ok(())
     }
+}
+
+/// Ends a process; what it had told by then.
+fn last_words(mut capture: Capture) -> Vec<Sighting> {
+    let mut seen = Vec::new();
+    capture.child().kill();
+    for _ in 0..MOST_LAST_WORDS {
+        let more = matches!(capture.child().receive(), Ok(true));
+        while let Ok(Some(word)) = capture.next() {
+            if let Word::Sight(sight) = word {
+                seen.extend(sightings(&sight));
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    capture.into_child().end();
+    seen
 }
 
 fn not_confined(step: u8, errno: i32) -> String {
