@@ -11,6 +11,7 @@ use super::filter;
 use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
 use crate::supervisor::Host;
+use crate::wire::Loss;
 
 /// The size of all capture rings together in bytes, which count as memory.
 ///
@@ -168,6 +169,11 @@ impl Feed {
     /// The kernel's number for the interface that was opened, 0 for all of them.
     pub(super) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Why it is of no use any more: this, unless its interface is gone, which explains everything.
+    pub(super) fn loss(&self, otherwise: Loss) -> Loss {
+        if self.is_bound() { otherwise } else { Loss::Gone }
     }
 
     /// Whether it still has the interface that was opened.

@@ -175,7 +175,7 @@ impl Watch {
     }
 
     fn watch(&mut self, traffic: &Traffic) -> Result<(), LineError> {
-        self.lose(|feed| feed.watch(traffic).is_err().then_some(Loss::Failed))?;
+        self.lose(|feed| feed.watch(traffic).is_err().then(|| feed.loss(Loss::Failed)))?;
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl Watch {
             }
         }
         if !failed.is_empty() {
-            self.lose(|feed| failed.contains(&feed.number()).then_some(Loss::Failed))?;
+            self.lose(|feed| failed.contains(&feed.number()).then(|| feed.loss(Loss::Failed)))?;
         }
         Ok(most)
     }
@@ -258,7 +258,7 @@ impl Watch {
                 let mut alarms = alarms.into_iter();
                 if listens {
                     self.lose(|feed| {
-                        (!feed.survives(alarms.next().unwrap_or(false))).then_some(Loss::Alarms)
+                        (!feed.survives(alarms.next().unwrap_or(false))).then(|| feed.loss(Loss::Alarms))
                     })?;
                 }
             }
