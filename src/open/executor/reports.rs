@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, log_enabled, warn};
 
 use super::claims::Purpose;
 use super::doors::{DoorState, Opener};
@@ -76,7 +76,13 @@ impl<O: Outside> Executor<O> {
             }
             return;
         };
-        match self.believe(generation, slot, source, now) {
+        let believed = self.believe(generation, slot, source, now).and_then(|place| match report {
+            Report::Exposed { .. } if place.pad.is_none() => {
+                Err(Refusal::Lie("a sequence that is used again and again as one that is used up"))
+            }
+            _ => Ok(place),
+        });
+        match believed {
             Ok(place) => self.act(report, slot, source, place, now),
             Err(Refusal::Late(_)) if report.is_for_the_log() => {}
             Err(Refusal::Late(why)) => {
@@ -88,7 +94,7 @@ impl<O: Outside> Executor<O> {
                 if self.may_be_told(now) {
                     warn!("{source}: the capture process names {why}; nothing is opened");
                 }
-                self.outside.distrust("it has named what it cannot know, and");
+                self.outside.distrust("it has named what it cannot know");
             }
         }
     }
@@ -148,7 +154,9 @@ impl<O: Outside> Executor<O> {
             }
             _ => Vec::new(),
         };
-        debug!("{source}: {label}: knocked at while the configuration was read again");
+        if log_enabled!(Level::Debug) && self.may_be_told(now) {
+            debug!("{source}: {label}: knocked at while the configuration was read again");
+        }
         self.remember_lost(marks, now);
     }
 
@@ -156,7 +164,9 @@ impl<O: Outside> Executor<O> {
         match report {
             Report::Completed { .. } | Report::Exposed { .. } if self.claimed.contains(&slot) => {
                 // A process that was started after the line was claimed.
-                debug!("{source}: a sequence that is being used already");
+                if log_enabled!(Level::Debug) && self.may_be_told(now) {
+                    debug!("{source}: a sequence that is being used already");
+                }
             }
             Report::Exposed { whole, crowded, .. } => self.exposed(slot, source, whole && !crowded, now),
             Report::Completed { .. } if place.pad.is_none() => self.open_at_a_pace(place.door, source, now),
