@@ -24,6 +24,10 @@ const PORTION: usize = 256;
 /// How often something is sent in a row.
 const ROUNDS: usize = 16;
 
+/// How much may wait to be sent, in orders: whoever takes none of so many is stuck, or means to fill our memory.  The
+/// process that follows learns what counts from its plan.
+const MOST_WAITING: usize = 1 << 17;
+
 /// The signal for a forbidden system call (seccomp(2)), on every architecture that there is a filter for.
 const SIGSYS: i32 = 31;
 
@@ -88,6 +92,11 @@ impl Child {
     /// Says this after everything that was said before.
     pub(super) fn say(&mut self, messages: impl IntoIterator<Item = OrderMessage, IntoIter: Send + 'static>) {
         self.queue.push_back(Box::new(messages.into_iter()));
+    }
+
+    /// Whether it leaves unread more than can be kept for it.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.queue.len() > MOST_WAITING
     }
 
     /// Whether there is something to be sent.

@@ -83,6 +83,8 @@ pub struct Keeper {
     tell: Box<dyn Fn(Told) + Send>,
     /// Whether what was told last is still being looked at.
     told: bool,
+    /// From which processes that was.
+    speakers: Vec<u32>,
     /// The process that judges packets.
     pub(super) current: Option<Capture>,
     /// The one that is to take over from it.
@@ -124,6 +126,7 @@ impl Keeper {
             wishes,
             tell: Box::new(tell),
             told: false,
+            speakers: Vec::new(),
             current: None,
             next: None,
             retired: None,
@@ -255,7 +258,13 @@ impl Keeper {
                 }
                 Wish::Next => self.told = false,
                 Wish::Distrust(why) => {
-                    if let Some(capture) = self.current.take() {
+                    // One that has taken over meanwhile has not said anything yet.
+                    let speakers = &self.speakers;
+                    let lied = |capture: &Capture| speakers.contains(&capture.id());
+                    if let Some((capture, _)) = self.retired.take_if(|(capture, _)| lied(capture)) {
+                        capture.into_child().end();
+                    }
+                    if let Some(capture) = self.current.take_if(|capture| lied(capture)) {
                         self.died(capture, &format!("{why}; it"));
                     }
                 }
@@ -313,6 +322,7 @@ impl Keeper {
             return;
         }
         let mut seen = Vec::new();
+        self.speakers.clear();
         if let Some((mut capture, until)) = self.retired.take() {
             let went = capture.receive().and_then(|()| capture.child().send());
             while let Ok(Some(word)) = capture.next() {
@@ -320,6 +330,9 @@ impl Keeper {
                 if let Word::Sight(sight) = word {
                     seen.extend(sightings(&sight));
                 }
+            }
+            if !seen.is_empty() {
+                self.speakers.push(capture.id());
             }
             if went.is_err() || until <= self.clock.now() {
                 capture.into_child().end();
@@ -337,11 +350,13 @@ impl Keeper {
     fn hear_current(&mut self, seen: &mut Vec<Sighting>) {
         let Some(capture) = &mut self.current else { return };
         let went = capture.receive().and_then(|()| capture.child().send());
+        self.speakers.push(capture.id());
         let why = loop {
             let Some(capture) = &mut self.current else { return };
             match capture.next() {
                 Ok(Some(Word::Sight(sight))) => seen.extend(sightings(&sight)),
                 Ok(Some(Word::Lost(name, loss))) => self.lost(&name, loss),
+                Ok(None) if capture.child().is_deaf() => break "it does not listen; it",
                 Ok(None) if went.is_ok() => return,
                 Ok(None) => break "it",
                 Ok(Some(_)) | Err(_) => break LIAR,
