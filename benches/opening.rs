@@ -16,6 +16,8 @@ mod host;
 mod net;
 #[path = "../tests/lab/pads.rs"]
 mod pads;
+#[path = "../tests/lab/procfs.rs"]
+mod procfs;
 #[path = "../tests/lab/programs.rs"]
 mod programs;
 #[path = "../tests/lab/tail.rs"]

@@ -52,7 +52,7 @@ if ((EUID == 0)); then
     fetch_peer
 fi
 
-cargo build --workspace --locked
+cargo build --workspace --locked --bins --examples
 cargo test --workspace --locked "$@"
 
 left=$(leftovers)

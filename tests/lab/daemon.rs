@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::hits::{Hit, send};
 use crate::net::{Lab, SERVER, WATCHMAN, read_if_there};
+use crate::procfs::Process;
 use crate::programs;
 use crate::tail::Tail;
 use crate::wait::{PATIENCE, wait_until};
@@ -69,7 +70,7 @@ impl<'a> Launch<'a> {
 
     /// All lines of `[options]` but one: our daemon keeps its state with the lab, and with it from start to start.
     fn options(&self, lab: &Lab) -> String {
-        if self.program != programs::knockd() {
+        if !programs::is_ours(&self.program) {
             return self.options.to_owned();
         }
         format!("    state_dir = {}\n{}", lab.path(&format!("{}.state", self.name)).display(), self.options)
@@ -127,6 +128,17 @@ impl Daemon {
         self.child.id()
     }
 
+    /// The executor, the process that was started.
+    pub(crate) fn process(&self) -> Process {
+        Process::of(self.pid())
+    }
+
+    /// The process that captures packets for it.
+    #[track_caller]
+    pub(crate) fn capture(&self) -> Process {
+        self.process().capture()
+    }
+
     pub(crate) fn log(&self) -> String {
         read_if_there(&self.log)
     }
@@ -178,6 +190,15 @@ impl Daemon {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
         kill_process(pid, signal).expect("signalling our own child");
+    }
+
+    /// Holds up both processes, as a busy machine does, while something is done.
+    pub(crate) fn held_up<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        let both = [self.process(), self.capture()];
+        both.iter().for_each(|process| process.signal(Signal::STOP));
+        let done = meanwhile();
+        both.iter().for_each(|process| process.signal(Signal::CONT));
+        done
     }
 
     /// How it ended, or nothing if it goes on for longer than `limit`.

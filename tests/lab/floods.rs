@@ -1,13 +1,13 @@
 //! First hits from forged addresses by the ten thousand: whoever really knocks gets in at once all the while.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::both::Both;
 use crate::daemon::Daemon;
 use crate::doors::{door_with, pad, sequence};
 use crate::firewall;
@@ -91,13 +91,6 @@ impl Pace {
     }
 }
 
-/// What the daemon takes of the machine's memory, its share of what it shares included, in KiB.
-fn memory(daemon: &Daemon) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).expect("its memory");
-    let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a line of it");
-    pss.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 /// What the two doors of the test below open to, and what tells that one of them has opened.
 struct Doors {
     daemon: Daemon,
@@ -151,13 +144,13 @@ fn during_a_flood_of_forged_first_hits_every_knock_opens_at_once() {
     firewall::nft(&lab.server);
     let mut doors = Doors::start(&lab);
     doors.daemon.settle(&lab);
-    let mut memories = vec![memory(&doors.daemon)];
+    let mut memories = vec![Both::of(&doors.daemon).memory()];
     let mut figures = String::new();
     let mut at_once = false;
     for round in 0..FLOODS {
         let (rate, delays) = doors.flood(&lab, round);
         doors.daemon.settle(&lab);
-        memories.push(memory(&doors.daemon));
+        memories.push(Both::of(&doors.daemon).memory());
         let openings = lab.read("opened").lines().count();
         assert_eq!(openings, (KNOCKS * (round + 1)) as usize, "somebody opened who did not knock");
         writeln!(figures, "{rate} forged packets in a second; openings took {delays:.1?}").expect("a line");

@@ -1,7 +1,5 @@
 //! A daemon that is killed at any instant of a knock: what was used stays used, what was opened is closed.
 
-use std::fs;
-use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,7 @@ use rustix::process::Signal;
 use crate::calls::{Call, between_hit_and_end, for_each};
 use crate::daemon::Daemon;
 use crate::journal::Journal;
-use crate::net::{CLIENT, Lab, OTHER, read_if_there};
+use crate::net::{CLIENT, Lab, OTHER};
 use crate::shuffle::Chance;
 use crate::tracer::Tracer;
 use crate::wait::{PATIENCE, wait_until};
@@ -73,13 +71,6 @@ fn a_daemon_killed_at_any_system_call_reuses_nothing_and_leaves_nothing_open() {
     }
 }
 
-/// The children of this process, in all its threads.
-fn children(daemon: &Daemon) -> String {
-    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("the daemon's threads");
-    let of = |task: io::Result<fs::DirEntry>| read_if_there(&task.expect("a thread").path().join("children"));
-    tasks.map(of).collect()
-}
-
 #[test]
 fn a_command_that_was_about_to_start_as_the_daemon_was_killed_is_ended() {
     let test = "a_command_that_was_about_to_start_as_the_daemon_was_killed_is_ended";
@@ -90,8 +81,12 @@ fn a_command_that_was_about_to_start_as_the_daemon_was_killed_is_ended() {
     // Held up when the process is there, and is not the command yet.
     let tracer =
         Tracer::attach(&lab, &daemon, &["-e", "trace=execve", "-e", "inject=execve:delay_enter=300000"]);
+    let before = daemon.process().children().len();
     journal.complete(0);
-    assert!(wait_until(PATIENCE, || !children(&daemon).is_empty()), "the command is not started");
+    assert!(
+        wait_until(PATIENCE, || daemon.process().children().len() > before),
+        "the command is not started"
+    );
     daemon.signal(Signal::KILL);
     daemon.is_killed();
     assert!(!journal.is_closed());

@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
+mod both;
 mod calls;
 mod copies;
 mod daemon;
@@ -35,7 +36,9 @@ mod article;
 mod background;
 mod clock;
 mod commands;
+mod confined;
 mod crash;
+mod deaths;
 mod differential;
 mod durable;
 mod faults;
@@ -59,6 +62,7 @@ mod reload;
 mod repeats;
 mod resync;
 mod retries;
+mod rogue;
 mod scans;
 mod sequences;
 mod shown;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::both::Both;
 use crate::daemon::{Daemon, Launch};
 use crate::net::{Lab, SERVER};
-use crate::procfs::Process;
 use crate::wait::{PATIENCE, wait_until};
 
 const DOOR: &str = "
@@ -171,7 +171,7 @@ fn where_no_signs_of_life_are_asked_for_none_are_given_and_nothing_wakes() {
         let launch = Launch { args: &["-i", "lo"], ..Launch::new(DOOR) };
         let daemon = manager.launch(&lab, variables, &launch);
         assert!(manager.hears().starts_with("READY=1\n"));
-        let process = Process::of(daemon.pid());
+        let process = Both::of(&daemon);
         process.falls_asleep();
         let before = process.effort().wake_ups;
         assert!(manager.hears_nothing_for(Duration::from_secs(1)), "{variables}");

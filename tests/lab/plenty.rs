@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::both::Both;
 use crate::daemon::{Daemon, Launch};
 use crate::doors::{door, pad};
 use crate::net::{CLIENT, Lab, SERVER};
 use crate::once::reload;
 use crate::pads::write_private;
-use crate::procfs::Process;
 use crate::shuffle::Chance;
 use crate::wait::{PATIENCE, wait_until};
 
@@ -99,9 +99,9 @@ fn a_hundred_doors_with_a_hundred_pads_each() {
     let start = Instant::now();
     let mut daemon = Launch { patience: START, ..Launch::new(&doors) }.start(&lab);
     let started = start.elapsed();
-    let started_by = Process::of(daemon.pid()).effort().ticks;
+    let started_by = Both::of(&daemon).effort().ticks;
     daemon.settle(&lab);
-    let memory = Process::of(daemon.pid()).memory();
+    let memory = Both::of(&daemon).memory();
 
     let mut chance = Chance::new(7);
     let somebody = |chance: &mut Chance| (chance.below(DOORS), chance.below(PEOPLE));
@@ -112,7 +112,7 @@ fn a_hundred_doors_with_a_hundred_pads_each() {
         crowd.opens(&lab, &daemon, door, person, 0);
     }
     let knocked = start.elapsed() / 6;
-    let (start, before) = (Instant::now(), Process::of(daemon.pid()).effort().ticks);
+    let (start, before) = (Instant::now(), Both::of(&daemon).effort().ticks);
     let mut log = daemon.tail();
     daemon.signal(Signal::HUP);
     // The last of all pads is running out, which a reload says again.
@@ -123,7 +123,7 @@ fn a_hundred_doors_with_a_hundred_pads_each() {
         lab.path(&door_of(DOORS - 1)).display()
     );
     assert!(log.awaits_within(START, &last, 1).is_some(), "the reload does not end");
-    let (reloaded, reloaded_by) = (start.elapsed(), Process::of(daemon.pid()).effort().ticks - before);
+    let (reloaded, reloaded_by) = (start.elapsed(), Both::of(&daemon).effort().ticks - before);
     for &(door, person) in &knockers[..2] {
         crowd.opens(&lab, &daemon, door, person, 2);
     }
@@ -220,9 +220,9 @@ fn a_strike_in_a_pad_of_a_million_lines_costs_no_more_than_in_a_short_one() {
     let doors = door("ssh", &pad(&path), "syn");
     let daemon = Launch { patience: START, ..Launch::new(&doors) }.start(&lab);
     let started = start.elapsed();
-    let started_by = Process::of(daemon.pid()).effort().ticks;
+    let started_by = Both::of(&daemon).effort().ticks;
     daemon.settle(&lab);
-    let memory = Process::of(daemon.pid()).memory();
+    let memory = Both::of(&daemon).memory();
     let length = fs::metadata(&path).expect("the pad").len();
     let mut cost = Vec::new();
     for number in 0..3 {
@@ -232,7 +232,7 @@ fn a_strike_in_a_pad_of_a_million_lines_costs_no_more_than_in_a_short_one() {
         lab.knock(&[&["-d", "1", SERVER], &ports[..]].concat());
         assert_eq!(daemon.openings(&lab, "ssh"), number + 1);
         // What the hint of the strike leads to comes after it.
-        Process::of(daemon.pid()).falls_asleep();
+        Both::of(&daemon).falls_asleep();
         drop(tracer);
         cost.push(bytes(&lab.read("trace")));
     }

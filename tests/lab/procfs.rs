@@ -1,10 +1,15 @@
 //! What the kernel says about a running process, in proc(5).
 
 use std::fs;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::net::read_if_there;
 use crate::wait::{PATIENCE, wait_until};
+
+/// How the kernel calls the process that captures packets.
+const CAPTURE: &str = "knockd-capture\n";
 
 pub(crate) struct Process(u32);
 
@@ -51,10 +56,62 @@ impl Process {
         assert!(wait_until(PATIENCE, asleep), "it does not come to rest");
     }
 
-    /// The id of its thread of this name.
-    pub(crate) fn thread(&self, name: &str) -> u32 {
-        let is_it = |id: &u32| self.read(&format!("task/{id}/comm")).trim_end() == name;
-        self.threads().into_iter().find(is_it).expect("a thread of this name")
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0
+    }
+
+    /// Its child processes, those that have ended and were not asked after included.
+    pub(crate) fn children(&self) -> Vec<Process> {
+        let lists = self.threads().into_iter().map(|id| {
+            // A thread may end while we look.
+            read_if_there(Path::new(&format!("/proc/{}/task/{id}/children", self.0)))
+        });
+        let ids: Vec<String> = lists.collect();
+        let ids = ids.iter().flat_map(|list| list.split_whitespace());
+        ids.map(|id| Process(id.parse().expect("a process id"))).collect()
+    }
+
+    /// Those of its children that capture packets; two while one takes over from the other.
+    pub(crate) fn captures(&self) -> Vec<Process> {
+        let mut children = self.children();
+        children.retain(|child| read_if_there(Path::new(&format!("/proc/{}/comm", child.0))) == CAPTURE);
+        children
+    }
+
+    /// Its child that captures packets, once there is just one.
+    #[track_caller]
+    pub(crate) fn capture(&self) -> Process {
+        let mut found = Vec::new();
+        let alone = || {
+            found = self.captures();
+            found.len() == 1
+        };
+        assert!(wait_until(PATIENCE, alone), "there are {} capture processes", found.len());
+        found.remove(0)
+    }
+
+    /// Whether it is there, and has not ended.
+    pub(crate) fn lives(&self) -> bool {
+        let stat = read_if_there(Path::new(&format!("/proc/{}/stat", self.0)));
+        stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
+    }
+
+    /// What proc_pid_status(5) says behind this word.
+    pub(crate) fn status(&self, word: &str) -> String {
+        let status = self.read("status");
+        let found = status.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(':'));
+        found
+            .unwrap_or_else(|| panic!("no {word} in {status}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Where this link in its directory leads.
+    pub(crate) fn link(&self, name: &str) -> String {
+        let target = fs::read_link(format!("/proc/{}/{name}", self.0)).expect("a link in /proc");
+        target.to_string_lossy().into_owned()
     }
 
     /// How much memory it takes, in KiB; of what it shares with others, its share.
@@ -87,16 +144,16 @@ impl Process {
         kill_process(pid, signal).expect("signalling a process that we started");
     }
 
-    fn threads(&self) -> Vec<u32> {
+    pub(crate) fn threads(&self) -> Vec<u32> {
         self.list("task").iter().map(|name| name.parse().expect("a thread's id")).collect()
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(format!("/proc/{}/{name}", self.0)).expect("a directory in /proc");
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.0)).expect("a file in /proc")
     }
 }

@@ -22,6 +22,18 @@ pub(crate) fn seqgen() -> PathBuf {
     path
 }
 
+/// The daemon whose capture process misbehaves, which is none of the programs under test.
+pub(crate) fn rogue() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_knock")).with_file_name("examples").join("rogue");
+    assert!(path.exists(), "no {}: build it first (cargo build --example rogue)", path.display());
+    path
+}
+
+/// Whether a program takes the options that the classic one does not know.
+pub(crate) fn is_ours(program: &Path) -> bool {
+    program == knockd() || program.ends_with("examples/rogue")
+}
+
 /// The classic programs out of Debian's package, which `tests/run.sh` unpacks.
 pub(crate) struct Peer {
     pub(crate) knockd: PathBuf,

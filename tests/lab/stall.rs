@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use crate::daemon::Daemon;
 use crate::hits::{Hit, send};
 use crate::net::{CLIENT, Lab, SERVER};
@@ -29,10 +27,10 @@ fn a_knock_that_was_in_time_opens_though_it_is_seen_late() {
     let daemon = Daemon::start(&lab, DOOR);
     hit(&lab, &[7000]);
     daemon.says(": door: Stage 1");
-    daemon.signal(Signal::STOP);
-    hit(&lab, &[8000, 9000]);
-    thread::sleep(LONGER_THAN_THE_TIMEOUT);
-    daemon.signal(Signal::CONT);
+    daemon.held_up(|| {
+        hit(&lab, &[8000, 9000]);
+        thread::sleep(LONGER_THAN_THE_TIMEOUT);
+    });
     assert_eq!(daemon.openings(&lab, "door"), 1);
 }
 
@@ -40,10 +38,10 @@ fn a_knock_that_was_in_time_opens_though_it_is_seen_late() {
 fn a_knock_that_was_late_opens_nothing_though_it_is_seen_at_once() {
     let Some(lab) = Lab::new("a_knock_that_was_late_opens_nothing_though_it_is_seen_at_once") else { return };
     let daemon = Daemon::start(&lab, DOOR);
-    daemon.signal(Signal::STOP);
-    hit(&lab, &[7000]);
-    thread::sleep(LONGER_THAN_THE_TIMEOUT);
-    hit(&lab, &[8000, 9000]);
-    daemon.signal(Signal::CONT);
+    daemon.held_up(|| {
+        hit(&lab, &[7000]);
+        thread::sleep(LONGER_THAN_THE_TIMEOUT);
+        hit(&lab, &[8000, 9000]);
+    });
     assert_eq!(daemon.openings(&lab, "door"), 0);
 }

@@ -11,7 +11,7 @@ use crate::wait::{PATIENCE, wait_until};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whom {
     All,
-    Main,
+    One,
 }
 
 /// Attached until it is dropped; what it sees is in the lab's file `trace`.
@@ -22,21 +22,26 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// Looks at all threads of the daemon and at what they start.
     pub(crate) fn attach(lab: &Lab, daemon: &Daemon, args: &[&str]) -> Self {
-        Self::look(lab, daemon, Whom::All, args)
+        Self::look(lab, daemon.pid(), Whom::All, args)
     }
 
     /// Looks at the main thread alone, which strikes, records and lets run.
     pub(crate) fn attach_to_main(lab: &Lab, daemon: &Daemon, args: &[&str]) -> Self {
-        Self::look(lab, daemon, Whom::Main, args)
+        Self::attach_to(lab, daemon.pid(), args)
     }
 
-    fn look(lab: &Lab, daemon: &Daemon, whom: Whom, args: &[&str]) -> Self {
+    /// Looks at this thread alone.
+    pub(crate) fn attach_to(lab: &Lab, thread: u32, args: &[&str]) -> Self {
+        Self::look(lab, thread, Whom::One, args)
+    }
+
+    fn look(lab: &Lab, id: u32, whom: Whom, args: &[&str]) -> Self {
         let output = File::create(lab.path("strace.err")).expect("a file for what strace says");
         let mut command = Command::new("strace");
         if whom == Whom::All {
             command.arg("-f");
         }
-        command.arg("-p").arg(daemon.pid().to_string()).arg("-o").arg(lab.path("trace")).args(args);
+        command.arg("-p").arg(id.to_string()).arg("-o").arg(lab.path("trace")).args(args);
         let child = command.stdin(Stdio::null()).stderr(output).spawn().expect("strace: install it");
         let attached = || lab.read("strace.err").contains("attached");
         assert!(wait_until(PATIENCE, attached), "strace did not attach: {}", lab.read("strace.err"));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, log_enabled, warn};
 use seqgen::pad::Line;
 
 use super::claims::Purpose;
@@ -172,7 +172,9 @@ impl<O: Outside> Executor<O> {
         match report {
             Report::Completed { .. } | Report::Exposed { .. } if self.claimed.contains(&slot) => {
                 // A process that was started after the line was claimed.
-                debug!("{source}: a sequence that is being used already");
+                if log_enabled!(Level::Debug) && self.may_be_told(now) {
+                    debug!("{source}: a sequence that is being used already");
+                }
             }
             Report::Exposed { whole, crowded, .. } => self.exposed(slot, source, whole && !crowded, now),
             Report::Completed { .. } if place.pad.is_none() => self.open_at_a_pace(place.door, source, now),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{DOOR, OPENED, SOON, hit, on, replug, soon, start};
+use crate::both::Both;
 use crate::daemon::Launch;
 use crate::net::{CLIENT, CLIENT_6, Lab, OTHER, SERVER, SERVER_6, WATCHMAN};
-use crate::procfs::Process;
 use crate::wait::{PATIENCE, wait_until};
 
 #[test]
@@ -30,23 +30,26 @@ fn an_interface_that_goes_down_and_up_goes_on_where_it_was() {
 fn an_interface_that_is_deleted_and_made_again_is_followed() {
     let Some(lab) = Lab::new("an_interface_that_is_deleted_and_made_again_is_followed") else { return };
     let daemon = start(&lab, "eth0");
-    let process = Process::of(daemon.pid());
-    process.falls_asleep();
-    let descriptors = process.descriptors();
+    let both = Both::of(&daemon);
+    both.falls_asleep();
+    let descriptors = both.descriptors();
     let mut longest = Duration::ZERO;
     for round in 1..=20 {
         hit(&lab, &[7000]);
-        daemon.says_times(round, ": door: Stage 1");
+        daemon.says_times(2 * round - 1, ": door: Stage 1");
         let gone = soon(&daemon, "interface eth0 is gone", || on(&lab.server, &["link", "delete", "eth0"]));
         // Every other time it gets the number that it had.
         let how: &[&str] = if round % 2 == 0 { &["index", "10"] } else { &[] };
         let back = soon(&daemon, "listening on eth0", || replug(&lab, how));
         longest = longest.max(gone).max(back);
-        hit(&lab, &[8000, 9000]);
+        // An attempt that was under way ends with the process that followed it.
+        hit(&lab, &[7000, 8000, 9000]);
         daemon.says_times(round, OPENED);
     }
     eprintln!("eth0's end and return are noticed after {longest:?} at most");
-    assert!(wait_until(PATIENCE, || process.descriptors() <= descriptors), "handles were left open");
+    assert_eq!(daemon.openings(&lab, "door"), 20);
+    assert!(wait_until(PATIENCE, || both.descriptors() <= descriptors), "handles were left open");
+    assert!(wait_until(PATIENCE, || daemon.process().children().len() == 1), "a process was left behind");
     assert_eq!((daemon.count("listening on"), daemon.count("is gone")), (21, 20));
 }
 

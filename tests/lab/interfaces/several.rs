@@ -5,10 +5,12 @@ use std::thread;
 use super::{DOOR, OPENED, hit, hit_from, on, plug_in, start};
 use crate::daemon::Launch;
 use crate::net::{Lab, OTHER, SERVER};
-use crate::procfs::Process;
 use crate::wait::{PATIENCE, wait_until};
 
 const KNOCKS: usize = 100;
+
+/// How often the second interface comes and goes.
+const FLAPS: usize = 20;
 
 #[test]
 fn an_interface_that_flaps_takes_nothing_from_the_others() {
@@ -24,7 +26,7 @@ fn an_interface_that_flaps_takes_nothing_from_the_others() {
     daemon.says(&format!("{OTHER}: door: Stage 1"));
     thread::scope(|scope| {
         let knocking = scope.spawn(|| (0..KNOCKS).for_each(|_| hit(&lab, &[7000, 8000, 9000])));
-        for round in 1..=20 {
+        for round in 1..=FLAPS {
             on(&lab.server, &["link", "add", "eth1", "type", "veth", "peer", "eth2"]);
             on(&lab.server, &["link", "set", "eth1", "up"]);
             daemon.says_times(round, "listening on eth1");
@@ -33,9 +35,12 @@ fn an_interface_that_flaps_takes_nothing_from_the_others() {
         }
         knocking.join().expect("the knocking thread");
     });
-    assert_eq!(daemon.openings(&lab, "door"), KNOCKS, "a knock was lost");
-    hit_from(&lab, OTHER, SERVER, &[8000, 9000]);
+    // Another process takes over each time that eth1 comes; one attempt at most is under way then.
+    let opened = daemon.openings(&lab, "door");
+    assert!((KNOCKS - FLAPS..=KNOCKS).contains(&opened), "{} knocks were lost", KNOCKS - opened);
+    hit_from(&lab, OTHER, SERVER, &[7000, 8000, 9000]);
     daemon.says(&format!("{OTHER}{OPENED}"));
+    assert!(wait_until(PATIENCE, || daemon.process().children().len() == 1), "a process was left behind");
     assert_eq!(daemon.count("listening on eth0"), 1);
     let files = || lab.read("inherited");
     let all_ran = || files().matches("total ").count() == daemon.count("] door: running command");
@@ -59,7 +64,7 @@ fn many_interfaces_share_little_memory() {
     let all = format!("eth0, {}", names.join(", "));
     let daemon = start(&lab, &all);
     daemon.says(&format!("starting up, listening on {all}\n"));
-    let rings = Process::of(daemon.pid()).mapped("socket:[");
+    let rings = daemon.capture().mapped("socket:[");
     assert_eq!(rings.len(), 10);
     assert!(rings.iter().all(|ring| (256 << 10..272 << 10).contains(ring)), "{rings:?}");
     for number in 1..=9 {

@@ -6,6 +6,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::{DOOR, IDLE, OPENED, SOON, hit, hit_from, on, plug_in, soon, start};
+use crate::both::Both;
 use crate::daemon::Launch;
 use crate::net::{Lab, OTHER, SERVER};
 use crate::procfs::Process;
@@ -17,7 +18,7 @@ fn a_missing_interface_is_waited_for_at_no_cost() {
     let mut daemon = start(&lab, "eth1");
     daemon.says("waiting for interface eth1, which is not there; this host has lo, eth0");
     daemon.says("starting up, with no interface there yet");
-    let process = Process::of(daemon.pid());
+    let process = Both::of(&daemon);
     process.falls_asleep();
     let before = process.effort();
     thread::sleep(IDLE);
@@ -39,7 +40,7 @@ fn an_idle_daemon_that_listens_never_wakes_up() {
     // On a cable there is always somebody who says something.
     let daemon = start(&lab, "lo");
     daemon.says("starting up, listening on lo");
-    let process = Process::of(daemon.pid());
+    let process = Both::of(&daemon);
     process.falls_asleep();
     let before = process.effort();
     thread::sleep(IDLE);
