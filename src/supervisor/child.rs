@@ -65,6 +65,8 @@ pub(super) struct Child {
     moved: bool,
     /// Since when nothing could be sent, though there was something.
     stuck: Option<Moment>,
+    /// How much it has said since then.
+    unheeding: usize,
 }
 
 impl Child {
@@ -97,6 +99,7 @@ impl Child {
             unsent: Vec::new(),
             moved: false,
             stuck: None,
+            unheeding: 0,
         }
     }
 
@@ -131,10 +134,11 @@ impl Child {
     pub(super) fn listens(&mut self, now: Moment) -> bool {
         if std::mem::take(&mut self.moved) || !self.has_unsent() {
             self.stuck = None;
+            self.unheeding = 0;
         } else if self.stuck.is_none() {
             self.stuck = Some(now);
         }
-        self.deaf_at().is_none_or(|at| now < at)
+        self.unheeding <= MOST_WAITING && self.deaf_at().is_none_or(|at| now < at)
     }
 
     /// When it counts as deaf, if it takes in nothing until then.
@@ -204,6 +208,8 @@ impl Child {
     /// The next of the messages that were taken in.
     pub(super) fn next(&mut self) -> Option<Result<Heard, BadMessage>> {
         let frame = self.frames.next_frame()?;
+        // An honest one takes in all that it is told before it says more.
+        self.unheeding += usize::from(self.stuck.is_some());
         if self.confined {
             return Some(decode(frame).map(Heard::Sight));
         }

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+
+/// How often ringing is tried.
+const RINGS: usize = 3;
 
 /// Sends messages, and wakes their reader.
 pub struct Post<T> {
@@ -23,8 +27,14 @@ impl<T> Post<T> {
     /// Sends one message; to a reader that has ended it means nothing.
     pub fn send(&self, message: T) {
         if self.sender.send(message).is_ok() {
-            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+            self.ring();
         }
+    }
+
+    /// Wakes the reader; that it fails is not to be expected, and must not leave a message lying if it does.
+    fn ring(&self) {
+        let rung = || matches!(rustix::io::write(&self.bell, &1u64.to_ne_bytes()), Ok(8) | Err(Errno::AGAIN));
+        let _ = (0..RINGS).any(|_| rung());
     }
 }
 
