@@ -16,7 +16,7 @@ use crate::wait::{PATIENCE, wait_until};
 
 const HITS: [Hit; 3] = [Hit::Tcp(7000), Hit::Tcp(8000), Hit::Tcp(9000)];
 
-/// All sets of capabilities, as proc_pid_status(5) calls them.
+/// All sets of capabilities, as `proc_pid_status(5)` calls them.
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
 const NOTHING: &str = "0000000000000000";

@@ -195,9 +195,13 @@ impl Daemon {
     /// Holds up both processes, as a busy machine does, while something is done.
     pub(crate) fn held_up<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
         let both = [self.process(), self.capture()];
-        both.iter().for_each(|process| process.signal(Signal::STOP));
+        for process in &both {
+            process.signal(Signal::STOP);
+        }
         let done = meanwhile();
-        both.iter().for_each(|process| process.signal(Signal::CONT));
+        for process in &both {
+            process.signal(Signal::CONT);
+        }
         done
     }
 

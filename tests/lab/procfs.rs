@@ -97,7 +97,7 @@ impl Process {
         stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
     }
 
-    /// What proc_pid_status(5) says behind this word.
+    /// What `proc_pid_status(5)` says behind this word.
     pub(crate) fn status(&self, word: &str) -> String {
         let status = self.read("status");
         let found = status.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(':'));

@@ -15,6 +15,7 @@ use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
+mod lies;
 mod pads;
 mod trust;
 
@@ -23,6 +24,8 @@ mod trust;
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
+    /// Whether the capture process is to be ended.
+    distrusted: bool,
 }
 
 struct Probe {
@@ -33,6 +36,10 @@ struct Probe {
 impl Outside for Probe {
     fn order(&mut self, order: Order) {
         self.record.borrow_mut().orders.push(order);
+    }
+
+    fn distrust(&mut self, _why: &'static str) {
+        self.record.borrow_mut().distrusted = true;
     }
 
     fn run(&mut self, job: Job) {
