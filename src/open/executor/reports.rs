@@ -100,7 +100,7 @@ impl<O: Outside> Executor<O> {
                 if self.may_be_told(now) {
                     warn!("{source}: the capture process names {why}; nothing is opened");
                 }
-                self.outside.distrust("it has named what it cannot know, and");
+                self.outside.distrust("it has named what it cannot know; it");
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
 mod late;
+mod lies;
 mod pads;
 mod reports;
 mod trust;
