@@ -101,3 +101,30 @@ fn whoever_takes_in_nothing_for_long_is_deaf() {
     assert_eq!(child.deaf_at(), None);
     child.end();
 }
+
+#[test]
+fn whoever_says_much_while_it_takes_in_nothing_is_no_honest_process() {
+    let (mut child, theirs) = played();
+    child.say(std::iter::repeat_n(OrderMessage::Look, 100_000));
+    child.send().unwrap();
+    while std::mem::take(&mut child.moved) {
+        child.send().unwrap();
+    }
+    assert!(child.listens(at(0)) && child.stuck.is_some(), "the socket is full");
+    let speaks = |child: &mut Child, times: u32| {
+        for number in 0..times {
+            said(&theirs, [Setup::Opened { number, index: 1 }]);
+            child.exchange().unwrap();
+            assert!(child.next().is_some());
+        }
+    };
+    speaks(&mut child, 1024);
+    assert!(child.listens(at(0)), "one batch of packets can have so much to tell");
+    speaks(&mut child, 1);
+    assert!(!child.listens(at(0)));
+    let mut bytes = vec![0; 1 << 20];
+    recv(&theirs, &mut bytes[..], RecvFlags::empty()).unwrap();
+    child.send().unwrap();
+    assert!(child.listens(at(0)), "it has listened since");
+    child.end();
+}
