@@ -20,6 +20,8 @@ pub(super) struct State {
     dirty: Vec<Range<usize>>,
     /// Writing fails after this many bytes.
     pub(super) write_fails_after: Option<usize>,
+    /// So many writes work, and none after them.
+    pub(super) good_writes: Option<usize>,
     pub(super) sync_fails: bool,
     pub(super) full: bool,
     pub(super) syncs: u32,
@@ -38,6 +40,7 @@ impl Faulty {
             disk: bytes.to_vec(),
             dirty: Vec::new(),
             write_fails_after: None,
+            good_writes: None,
             sync_fails: false,
             full: false,
             syncs: 0,
@@ -107,6 +110,11 @@ impl Medium for Faulty {
         if let Some(after) = state.write_fails_after {
             state.change(&bytes[..after.min(bytes.len())], start);
             return Err(io::Error::other("the write failed"));
+        }
+        match &mut state.good_writes {
+            Some(0) => return Err(io::Error::other("the write failed")),
+            Some(good) => *good -= 1,
+            None => {}
         }
         if state.full && start + bytes.len() > state.cache.len() {
             return Err(io::ErrorKind::StorageFull.into());

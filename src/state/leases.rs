@@ -160,9 +160,10 @@ impl LeaseStore {
         }
         self.free.remove(&index);
         if let Some(old) = self.taken.insert(lease.id, index) {
-            // If it comes back after a crash, the newer record counts.
-            medium.write(&EMPTY, offset(old))?;
-            self.free.insert(old);
+            // If it comes back after a crash, or cannot be cleared, the newer record counts.
+            if medium.write(&EMPTY, offset(old)).is_ok() {
+                self.free.insert(old);
+            }
         }
         Ok(())
     }

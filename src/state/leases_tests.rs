@@ -76,6 +76,18 @@ fn of_a_lease_that_was_extended_the_newer_record_counts_also_when_both_are_left(
 }
 
 #[test]
+fn a_lease_whose_older_record_cannot_be_cleared_is_recorded_all_the_same() {
+    let file = with(&[lease(1)]);
+    let longer = Lease { deadline: lease(9).deadline, ..lease(1) };
+    let mut store = open(&file).0;
+    file.state().good_writes = Some(1);
+    store.put(&longer).unwrap();
+    file.state().good_writes = None;
+    store.put(&lease(2)).unwrap();
+    assert_eq!(open(&file).1.leases, [lease(2), longer], "and its place is not used again meanwhile");
+}
+
+#[test]
 fn a_record_that_was_half_written_is_damaged_and_harms_no_other() {
     let length = encode(&lease(2), 1, BOOT).unwrap().len();
     for reached in [1, 15, 16, 17, 31, 32, 40, length - 2] {
