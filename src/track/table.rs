@@ -5,7 +5,7 @@
 //! the oldest attempt of the door that has most goes.  A newcomer is never refused.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::attempt::Attempt;
+use super::crowds::Crowds;
 use super::guard::Strays;
 use super::list::{Links, List};
 use crate::message::{Slot, SlotId};
@@ -41,8 +42,8 @@ pub(super) struct Table {
     doors: Vec<Door>,
     /// Doors that have attempts, at the deadline of their oldest or before.
     due: BinaryHeap<Reverse<(Moment, usize)>>,
-    /// Doors by how many attempts beyond the first hit they have.
-    crowds: BTreeSet<(usize, usize)>,
+    /// How many attempts beyond the first hit each door has.
+    crowds: Crowds,
     strays: usize,
     /// How many attempts have come in.
     begun: u64,
@@ -76,7 +77,6 @@ struct Door {
     /// By the time they count from, oldest first.
     by_age: List,
     is_in_due: bool,
-    late: usize,
 }
 
 /// An attempt that has left the table.
@@ -103,7 +103,7 @@ impl Table {
             early: List::EMPTY,
             doors: Vec::new(),
             due: BinaryHeap::new(),
-            crowds: BTreeSet::new(),
+            crowds: Crowds::new(0),
             strays: 0,
             begun: 0,
         }
@@ -122,8 +122,9 @@ impl Table {
         keys.sort_unstable();
         let removed = keys.into_iter().map(|(_, key)| self.remove(key)).collect();
         *self = Table::new(capacity);
-        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false, late: 0 };
+        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false };
         self.doors = seq_timeouts.map(door).collect();
+        self.crowds = Crowds::new(self.doors.len());
         removed
     }
 
@@ -217,7 +218,7 @@ impl Table {
         if is_early {
             self.early.push(&mut self.entries, key, |entry| &mut entry.early);
         } else {
-            self.crowd(slot.door, 1);
+            self.crowds.add(slot.door);
         }
         self.expect(slot.door);
         key
@@ -260,7 +261,7 @@ impl Table {
 
     /// Removes the attempt that matters least.
     pub(super) fn evict(&mut self) -> Option<Removed> {
-        let crowded = || self.crowds.last().and_then(|(_, door)| self.doors[*door].by_age.first());
+        let crowded = || self.crowds.most().and_then(|door| self.doors[door].by_age.first());
         let key = self.early.first().or_else(crowded)?;
         Some(self.remove(key))
     }
@@ -272,7 +273,7 @@ impl Table {
         if self.entries[key as usize].is_early {
             self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
         } else {
-            self.crowd(door, -1);
+            self.crowds.take(door);
         }
         let Entry { source: id, slot, is_watched, .. } = self.entries[key as usize];
         if is_watched {
@@ -355,10 +356,10 @@ impl Table {
         }
         if is_early {
             self.early.push(&mut self.entries, key, |entry| &mut entry.early);
-            self.crowd(door, -1);
+            self.crowds.take(door);
         } else {
             self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
-            self.crowd(door, 1);
+            self.crowds.add(door);
         }
     }
 
@@ -387,18 +388,6 @@ impl Table {
         door.is_in_due = true;
         let deadline = self.entries[oldest as usize].attempt.since() + door.seq_timeout;
         self.due.push(Reverse((deadline, index)));
-    }
-
-    /// Counts the door's attempts beyond the first hit.
-    fn crowd(&mut self, index: usize, change: isize) {
-        let door = &mut self.doors[index];
-        let before = door.late;
-        door.late = before.saturating_add_signed(change);
-        let after = door.late;
-        self.crowds.remove(&(before, index));
-        if after > 0 {
-            self.crowds.insert((after, index));
-        }
     }
 }
 
