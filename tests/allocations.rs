@@ -85,7 +85,6 @@ fn ports(door: u16) -> [u16; 3] {
 
 /// How often `traffic` allocates when it has been there before.
 fn allocations(core: &mut Core, mut traffic: impl FnMut(&mut Core)) -> u64 {
-    // Hash tables grow once more when what has left them has used up their slack.
     for _ in 0..3 {
         traffic(core);
     }

@@ -118,6 +118,8 @@ pub(super) struct Strangers {
     sources: HashMap<IpAddr, Stranger>,
     /// The sources in the order in which they came, with their numbers; one that has gone leaves its place behind.
     order: VecDeque<(IpAddr, u64)>,
+    /// Whether `sources` has its final size.
+    is_roomy: bool,
     came: u64,
     noted: usize,
 }
@@ -130,7 +132,14 @@ struct Stranger {
 
 impl Strangers {
     pub(super) fn new() -> Strangers {
-        Strangers { ports: Pool::new(), sources: HashMap::new(), order: VecDeque::new(), came: 0, noted: 0 }
+        Strangers {
+            ports: Pool::new(),
+            sources: HashMap::new(),
+            order: VecDeque::new(),
+            is_roomy: false,
+            came: 0,
+            noted: 0,
+        }
     }
 
     /// The source's strays, which it takes along when it begins an attempt.
@@ -163,6 +172,11 @@ impl Strangers {
         self.order.push_back((source, self.came));
         self.noted += strays.len();
         let stranger = Stranger { strays, number: self.came };
+        if !self.is_roomy && self.sources.len() >= STRANGERS / 4 {
+            // With twice the room that it needs, a hash table clears away the traces of what has left it in place.
+            self.is_roomy = true;
+            self.sources.reserve(2 * (STRANGERS + 1) - self.sources.len());
+        }
         if let Some(before) = self.sources.insert(source, stranger) {
             self.noted -= before.strays.len();
             before.strays.forget(&mut self.ports);

@@ -34,6 +34,8 @@ pub(super) struct Table {
     by_address: HashTable<u32>,
     /// The attempts by source and slot: what a packet costs must not depend on how many its source has.
     by_place: HashTable<u32>,
+    /// Whether both have their final size.
+    is_roomy: bool,
     hasher: RandomState,
     sources: Slab<Source>,
     entries: Slab<Entry>,
@@ -97,6 +99,7 @@ impl Table {
             capacity: capacity.clamp(1, NONE as usize - 1),
             by_address: HashTable::new(),
             by_place: HashTable::new(),
+            is_roomy: false,
             hasher: RandomState::new(),
             sources: Slab::new(),
             entries: Slab::new(),
@@ -192,6 +195,7 @@ impl Table {
         attempt: Attempt,
         strays: impl FnOnce() -> Strays,
     ) -> u32 {
+        self.make_room();
         let id = self.find(source).unwrap_or_else(|| self.add(source, strays()));
         let is_early = attempt.is_early();
         self.begun += 1;
@@ -336,6 +340,23 @@ impl Table {
             (entry.source, entry.slot) == (source, slot)
         };
         self.by_place.find(self.hasher.hash_one((source, slot)), is_it).copied()
+    }
+
+    /// Lets the hash tables grow for good once a good part of the table is in use: with twice the room that they need,
+    /// they can clear away the traces of what has left them in place.
+    fn make_room(&mut self) {
+        if self.is_roomy || self.entries.len() < self.capacity / 4 {
+            return;
+        }
+        self.is_roomy = true;
+        let (sources, entries, hasher) = (&self.sources, &self.entries, &self.hasher);
+        self.by_address.reserve(2 * self.capacity - self.by_address.len(), |&id| {
+            hasher.hash_one(sources[id as usize].address)
+        });
+        self.by_place.reserve(2 * self.capacity - self.by_place.len(), |&key| {
+            let Entry { source, slot, .. } = entries[key as usize];
+            hasher.hash_one((source, slot))
+        });
     }
 
     /// Adds a source that is not there.
