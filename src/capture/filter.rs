@@ -43,11 +43,15 @@ pub(super) fn expression(traffic: &Traffic, families: Families) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use etherparse::PacketBuilder;
     use pcap::{BpfProgram, Capture, Linktype};
+    use seqgen::sequence::Sequence;
 
     use super::*;
     use crate::flags::TcpFlags;
+    use crate::open::see;
     use crate::packet::{LinkLayer, Segment, decode};
 
     fn compile(traffic: &Traffic) -> BpfProgram {
@@ -124,6 +128,29 @@ mod tests {
             let program = compile(&Traffic { udp, ..syn() });
             assert!(program.get_instructions().len() <= 30);
         }
+    }
+
+    #[test]
+    fn a_hundred_thousand_ports_need_no_more_of_it_than_one() {
+        let counts = [1, 100, 1000, 100_000].map(|ports| {
+            let mut traffic = Traffic::default();
+            for port in 1..=ports {
+                // There are more than TCP alone has.
+                let (port, protocol) = if port <= 65_535 { (port, "tcp") } else { (port - 65_535, "udp") };
+                let sequence = Sequence::parse(&format!("{port}:{protocol}")).unwrap();
+                see(&mut traffic, &sequence, FlagRule::SYN);
+            }
+            let start = Instant::now();
+            let program = compile(&traffic);
+            println!(
+                "{ports} ports: {} instructions, {:?}",
+                program.get_instructions().len(),
+                start.elapsed()
+            );
+            program.get_instructions().len()
+        });
+        assert!(counts[1] == counts[0] && counts[2] == counts[0], "{counts:?}");
+        assert!(counts.iter().all(|count| *count <= 30), "{counts:?}");
     }
 
     #[test]

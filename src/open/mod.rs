@@ -22,6 +22,9 @@ mod queue;
 mod resync;
 mod survey;
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use executor::see;
+
 #[cfg(target_os = "linux")]
 pub use commands::Commands;
 pub use executor::{Executor, Mode, Outside};

@@ -2,6 +2,7 @@
 
 use seqgen::sequence::{MAX_STEPS, Sequence, Step};
 
+use super::pool::{Pool, Queue};
 use crate::moment::Moment;
 use crate::packet::{Hit, Segment};
 
@@ -30,14 +31,14 @@ impl Identity {
     }
 }
 
-/// One source's attempt at one sequence.
+/// One source's attempt at one sequence.  It must be given up with [`Attempt::forget`].
 #[derive(Debug)]
 pub(super) struct Attempt {
     progress: Progress,
     /// The hit that was counted last.  Most attempts never get beyond one, and need no space elsewhere for it.
     latest: Option<Identity>,
     /// Those before it, and hits in parallel to them.
-    earlier: Vec<Identity>,
+    earlier: Queue,
     /// How many hits in parallel to the last one are among these.
     parallel: u8,
     beyond_first_hit: bool,
@@ -77,7 +78,7 @@ impl Attempt {
         Attempt {
             progress: Progress::Over { since: now },
             latest: None,
-            earlier: Vec::new(),
+            earlier: Queue::EMPTY,
             parallel: 0,
             beyond_first_hit: false,
             shown: 0,
@@ -138,10 +139,17 @@ impl Attempt {
         self.strays_before = packets;
     }
 
-    /// Judges one hit that the sequence's door can see.
-    pub(super) fn take(&mut self, sequence: &Sequence, hit: &Hit, now: Moment) -> Verdict {
+    /// Judges one hit that the sequence's door can see.  `identities` holds the hits that all attempts remember.
+    pub(super) fn take(
+        &mut self,
+        identities: &mut Pool<Identity>,
+        sequence: &Sequence,
+        hit: &Hit,
+        now: Moment,
+    ) -> Verdict {
         let identity = Identity::of(hit);
-        if self.latest == Some(identity) || self.earlier.contains(&identity) {
+        let is_known = |known: &Identity| *known == identity;
+        if self.latest.as_ref().is_some_and(is_known) || identities.iter(&self.earlier).any(is_known) {
             return Verdict::Nothing;
         }
         let step = identity.step;
@@ -155,6 +163,7 @@ impl Attempt {
             let same_as_last = steps.get(done - 1) == Some(&step);
             if expected {
                 return self.count(
+                    identities,
                     sequence,
                     identity,
                     Progress::Running { stage: stage + 1, since, guarded },
@@ -164,7 +173,7 @@ impl Attempt {
             if same_as_last {
                 if self.parallel < PARALLEL {
                     self.parallel += 1;
-                    self.remember(identity);
+                    self.remember(identities, identity);
                 }
                 if stage == 1 {
                     self.progress = Progress::Running { stage, since: now, guarded };
@@ -174,6 +183,7 @@ impl Attempt {
         }
         if step == sequence.first() {
             return self.count(
+                identities,
                 sequence,
                 identity,
                 Progress::Running { stage: 1, since: now, guarded: false },
@@ -188,11 +198,23 @@ impl Attempt {
         Verdict::Stray
     }
 
-    fn count(&mut self, sequence: &Sequence, identity: Identity, next: Progress, now: Moment) -> Verdict {
+    /// Forgets the hits that it remembers, which are in `identities`.
+    pub(super) fn forget(self, identities: &mut Pool<Identity>) {
+        identities.clear(self.earlier);
+    }
+
+    fn count(
+        &mut self,
+        identities: &mut Pool<Identity>,
+        sequence: &Sequence,
+        identity: Identity,
+        next: Progress,
+        now: Moment,
+    ) -> Verdict {
         self.parallel = 0;
         if let Some(before) = self.latest.replace(identity) {
             self.beyond_first_hit = true;
-            self.remember(before);
+            self.remember(identities, before);
         }
         match next {
             Progress::Running { stage, .. } if usize::from(stage) < sequence.steps().len() => {
@@ -206,10 +228,10 @@ impl Attempt {
         }
     }
 
-    fn remember(&mut self, identity: Identity) {
+    fn remember(&mut self, identities: &mut Pool<Identity>, identity: Identity) {
         if self.earlier.len() == REMEMBERED {
-            self.earlier.remove(0);
+            identities.pop(&mut self.earlier);
         }
-        self.earlier.push(identity);
+        identities.push(&mut self.earlier, identity);
     }
 }

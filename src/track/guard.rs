@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use seqgen::sequence::{Sequence, Step};
 
+use super::pool::{Pool, Queue};
 use crate::moment::Moment;
 
 /// How many sources without an attempt are remembered with their strays; beyond that the oldest is forgotten.
@@ -53,44 +54,49 @@ pub fn is_scan_shaped(sequence: &Sequence) -> bool {
 }
 
 /// The distinct stray ports of one source, each with the time of its last hit: the newest ones, as many as any limit
-/// could ask for.
-#[derive(Clone, Debug, Default)]
+/// could ask for.  It must be given up with [`Strays::forget`].
+#[derive(Debug)]
 pub(super) struct Strays {
-    ports: Vec<(Step, Moment)>,
+    /// The one that was hit last comes last.
+    ports: Queue,
     /// How many packets went to them.
     packets: u32,
 }
 
+/// The stray ports of all sources, and when each was hit last.
+pub(super) type StrayPorts = Pool<(Step, Moment)>;
+
 impl Strays {
+    pub(super) const NONE: Strays = Strays { ports: Queue::EMPTY, packets: 0 };
+
     /// Notes a stray; `most` is how many need to be remembered.
-    pub(super) fn note(&mut self, step: Step, now: Moment, most: usize) {
+    pub(super) fn note(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         self.packets = self.packets.saturating_add(1);
-        if let Some((_, at)) = self.ports.iter_mut().find(|(known, _)| *known == step) {
-            *at = now;
-            return;
+        let known = ports.take(&mut self.ports, |(known, _)| *known == step);
+        if known.is_none() && self.ports.len() >= most.max(1) {
+            ports.pop(&mut self.ports);
         }
-        if self.ports.len() >= most.max(1) {
-            let oldest = self.ports.iter().enumerate().min_by_key(|(_, (_, at))| *at);
-            if let Some((index, _)) = oldest {
-                self.ports.swap_remove(index);
-            }
-        }
-        self.ports.push((step, now));
+        ports.push(&mut self.ports, (step, now));
     }
 
     /// Whether more than `limit` ports that are not in the sequence were hit at `since` or later.
-    pub(super) fn exceed(&self, limit: u16, sequence: &Sequence, since: Moment) -> bool {
+    pub(super) fn exceed(&self, ports: &StrayPorts, limit: u16, sequence: &Sequence, since: Moment) -> bool {
         let limit = usize::from(limit);
         if self.ports.len() <= limit {
             return false;
         }
         let counts = |(step, at): &&(Step, Moment)| *at >= since && !sequence.steps().contains(step);
-        self.ports.iter().filter(counts).nth(limit).is_some()
+        ports.iter(&self.ports).filter(counts).nth(limit).is_some()
     }
 
     /// Forgets the ports of a sequence that has been completed: they were no scan's.
-    pub(super) fn forgive(&mut self, sequence: &Sequence) {
-        self.ports.retain(|(step, _)| !sequence.steps().contains(step));
+    pub(super) fn forgive(&mut self, ports: &mut StrayPorts, sequence: &Sequence) {
+        while ports.take(&mut self.ports, |(step, _)| sequence.steps().contains(step)).is_some() {}
+    }
+
+    /// Forgets all of them.
+    pub(super) fn forget(self, ports: &mut StrayPorts) {
+        ports.clear(self.ports);
     }
 
     /// How many ports there are.
@@ -105,11 +111,15 @@ impl Strays {
 }
 
 /// Strays of sources that have no attempt: a bounded table that forgets its oldest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Strangers {
+    /// The stray ports of all sources, those with attempts among them.
+    pub(super) ports: StrayPorts,
     sources: HashMap<IpAddr, Stranger>,
     /// The sources in the order in which they came, with their numbers; one that has gone leaves its place behind.
     order: VecDeque<(IpAddr, u64)>,
+    /// Whether `sources` has its final size.
+    is_roomy: bool,
     came: u64,
     noted: usize,
 }
@@ -121,9 +131,20 @@ struct Stranger {
 }
 
 impl Strangers {
+    pub(super) fn new() -> Strangers {
+        Strangers {
+            ports: Pool::new(),
+            sources: HashMap::new(),
+            order: VecDeque::new(),
+            is_roomy: false,
+            came: 0,
+            noted: 0,
+        }
+    }
+
     /// The source's strays, which it takes along when it begins an attempt.
     pub(super) fn take(&mut self, source: IpAddr) -> Strays {
-        let strays = self.sources.remove(&source).map(|stranger| stranger.strays).unwrap_or_default();
+        let strays = self.sources.remove(&source).map_or(Strays::NONE, |stranger| stranger.strays);
         self.noted -= strays.len();
         strays
     }
@@ -132,13 +153,13 @@ impl Strangers {
     pub(super) fn note(&mut self, source: IpAddr, step: Step, now: Moment, most: usize) {
         if let Some(stranger) = self.sources.get_mut(&source) {
             self.noted -= stranger.strays.len();
-            stranger.strays.note(step, now, most);
+            stranger.strays.note(&mut self.ports, step, now, most);
             self.noted += stranger.strays.len();
             self.forget_oldest();
             return;
         }
-        let mut strays = Strays::default();
-        strays.note(step, now, most);
+        let mut strays = Strays::NONE;
+        strays.note(&mut self.ports, step, now, most);
         self.put(source, strays);
     }
 
@@ -151,17 +172,29 @@ impl Strangers {
         self.order.push_back((source, self.came));
         self.noted += strays.len();
         let stranger = Stranger { strays, number: self.came };
+        if !self.is_roomy && self.sources.len() >= STRANGERS / 4 {
+            // With twice the room that it needs, a hash table clears away the traces of what has left it in place.
+            self.is_roomy = true;
+            self.sources.reserve(2 * (STRANGERS + 1) - self.sources.len());
+        }
         if let Some(before) = self.sources.insert(source, stranger) {
             self.noted -= before.strays.len();
+            before.strays.forget(&mut self.ports);
         }
         self.forget_oldest();
+    }
+
+    /// How many stray ports of sources without attempts there are.
+    #[cfg(test)]
+    pub(super) fn noted(&self) -> usize {
+        self.noted
     }
 
     fn forget_oldest(&mut self) {
         while self.order.len() > STRANGERS || self.noted > NOTED {
             let Some((source, number)) = self.order.pop_front() else { return };
             if self.sources.get(&source).is_some_and(|stranger| stranger.number == number) {
-                self.take(source);
+                self.take(source).forget(&mut self.ports);
             }
         }
     }
@@ -215,40 +248,40 @@ mod tests {
 
     #[test]
     fn distinct_ports_count_and_not_packets() {
-        let mut strays = Strays::default();
+        let (mut ports, mut strays) = (Pool::new(), Strays::NONE);
         for _ in 0..1000 {
-            strays.note(step(443), at(1), 70);
-            strays.note(step(22), at(1), 70);
+            strays.note(&mut ports, step(443), at(1), 70);
+            strays.note(&mut ports, step(22), at(1), 70);
         }
         assert_eq!(strays.len(), 2);
-        assert!(!strays.exceed(2, &sequence("1,2"), at(0)));
-        assert!(strays.exceed(1, &sequence("1,2"), at(0)));
+        assert!(!strays.exceed(&ports, 2, &sequence("1,2"), at(0)));
+        assert!(strays.exceed(&ports, 1, &sequence("1,2"), at(0)));
     }
 
     #[test]
     fn ports_of_the_sequence_and_old_ones_do_not_count() {
-        let mut strays = Strays::default();
+        let (mut ports, mut strays) = (Pool::new(), Strays::NONE);
         for (port, second) in [(1, 5), (2, 5), (3, 5), (4, 5), (5, 1)] {
-            strays.note(step(port), at(second), 70);
+            strays.note(&mut ports, step(port), at(second), 70);
         }
-        assert!(strays.exceed(2, &sequence("1,2"), at(0)));
-        assert!(!strays.exceed(2, &sequence("1,2"), at(2)), "port 5 was hit before that");
-        assert!(strays.exceed(1, &sequence("1,2"), at(5)));
+        assert!(strays.exceed(&ports, 2, &sequence("1,2"), at(0)));
+        assert!(!strays.exceed(&ports, 2, &sequence("1,2"), at(2)), "port 5 was hit before that");
+        assert!(strays.exceed(&ports, 1, &sequence("1,2"), at(5)));
     }
 
     #[test]
     fn the_newest_strays_are_kept() {
-        let mut strays = Strays::default();
+        let (mut ports, mut strays) = (Pool::new(), Strays::NONE);
         for port in 1..=100 {
-            strays.note(step(port), at(u64::from(port)), 10);
+            strays.note(&mut ports, step(port), at(u64::from(port)), 10);
         }
         assert_eq!(strays.len(), 10);
-        assert!(strays.exceed(9, &sequence("1,2"), at(91)));
+        assert!(strays.exceed(&ports, 9, &sequence("1,2"), at(91)));
     }
 
     #[test]
     fn strangers_take_their_strays_along() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new();
         strangers.note(source(1), step(5), at(1), 10);
         strangers.note(source(1), step(6), at(1), 10);
         strangers.note(source(2), step(7), at(1), 10);
@@ -259,18 +292,19 @@ mod tests {
 
     #[test]
     fn however_many_strangers_come_the_oldest_are_forgotten() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new();
         for number in 0..3 * 16_384 {
             strangers.note(source(number), step(5), at(1), 10);
         }
         assert_eq!((strangers.sources.len(), strangers.order.len()), (STRANGERS, STRANGERS));
+        assert_eq!(strangers.ports.len(), STRANGERS);
         assert_eq!(strangers.take(source(0)).len(), 0);
         assert_eq!(strangers.take(source(3 * 16_384 - 1)).len(), 1);
     }
 
     #[test]
     fn however_many_ports_they_hit_the_strays_are_bounded() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new();
         for number in 0..4000 {
             for port in 1..=70 {
                 strangers.note(source(number), step(port), at(1), 70);
@@ -278,11 +312,12 @@ mod tests {
         }
         assert!(strangers.noted <= NOTED);
         assert_eq!(strangers.noted, strangers.sources.values().map(|stranger| stranger.strays.len()).sum());
+        assert_eq!(strangers.noted, strangers.ports.len());
     }
 
     #[test]
     fn a_stranger_who_comes_back_is_not_forgotten_for_having_been_there_before() {
-        let mut strangers = Strangers::default();
+        let mut strangers = Strangers::new();
         strangers.note(source(0), step(5), at(1), 10);
         let strays = strangers.take(source(0));
         strangers.put(source(0), strays);

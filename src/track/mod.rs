@@ -2,10 +2,12 @@
 
 mod armed;
 mod attempt;
+mod crowds;
 mod exposure;
 mod guard;
 mod here;
 mod list;
+mod pool;
 mod table;
 mod tracker;
 

@@ -5,7 +5,7 @@
 //! the oldest attempt of the door that has most goes.  A newcomer is never refused.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::attempt::Attempt;
+use super::crowds::Crowds;
 use super::guard::Strays;
 use super::list::{Links, List};
 use crate::message::{Slot, SlotId};
@@ -33,6 +34,8 @@ pub(super) struct Table {
     by_address: HashTable<u32>,
     /// The attempts by source and slot: what a packet costs must not depend on how many its source has.
     by_place: HashTable<u32>,
+    /// Whether both have their final size.
+    is_roomy: bool,
     hasher: RandomState,
     sources: Slab<Source>,
     entries: Slab<Entry>,
@@ -41,8 +44,8 @@ pub(super) struct Table {
     doors: Vec<Door>,
     /// Doors that have attempts, at the deadline of their oldest or before.
     due: BinaryHeap<Reverse<(Moment, usize)>>,
-    /// Doors by how many attempts beyond the first hit they have.
-    crowds: BTreeSet<(usize, usize)>,
+    /// How many attempts beyond the first hit each door has.
+    crowds: Crowds,
     strays: usize,
     /// How many attempts have come in.
     begun: u64,
@@ -76,7 +79,6 @@ struct Door {
     /// By the time they count from, oldest first.
     by_age: List,
     is_in_due: bool,
-    late: usize,
 }
 
 /// An attempt that has left the table.
@@ -97,13 +99,14 @@ impl Table {
             capacity: capacity.clamp(1, NONE as usize - 1),
             by_address: HashTable::new(),
             by_place: HashTable::new(),
+            is_roomy: false,
             hasher: RandomState::new(),
             sources: Slab::new(),
             entries: Slab::new(),
             early: List::EMPTY,
             doors: Vec::new(),
             due: BinaryHeap::new(),
-            crowds: BTreeSet::new(),
+            crowds: Crowds::new(0),
             strays: 0,
             begun: 0,
         }
@@ -122,8 +125,9 @@ impl Table {
         keys.sort_unstable();
         let removed = keys.into_iter().map(|(_, key)| self.remove(key)).collect();
         *self = Table::new(capacity);
-        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false, late: 0 };
+        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false };
         self.doors = seq_timeouts.map(door).collect();
+        self.crowds = Crowds::new(self.doors.len());
         removed
     }
 
@@ -191,6 +195,7 @@ impl Table {
         attempt: Attempt,
         strays: impl FnOnce() -> Strays,
     ) -> u32 {
+        self.make_room();
         let id = self.find(source).unwrap_or_else(|| self.add(source, strays()));
         let is_early = attempt.is_early();
         self.begun += 1;
@@ -217,7 +222,7 @@ impl Table {
         if is_early {
             self.early.push(&mut self.entries, key, |entry| &mut entry.early);
         } else {
-            self.crowd(slot.door, 1);
+            self.crowds.add(slot.door);
         }
         self.expect(slot.door);
         key
@@ -260,7 +265,7 @@ impl Table {
 
     /// Removes the attempt that matters least.
     pub(super) fn evict(&mut self) -> Option<Removed> {
-        let crowded = || self.crowds.last().and_then(|(_, door)| self.doors[*door].by_age.first());
+        let crowded = || self.crowds.most().and_then(|door| self.doors[door].by_age.first());
         let key = self.early.first().or_else(crowded)?;
         Some(self.remove(key))
     }
@@ -272,7 +277,7 @@ impl Table {
         if self.entries[key as usize].is_early {
             self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
         } else {
-            self.crowd(door, -1);
+            self.crowds.take(door);
         }
         let Entry { source: id, slot, is_watched, .. } = self.entries[key as usize];
         if is_watched {
@@ -337,6 +342,23 @@ impl Table {
         self.by_place.find(self.hasher.hash_one((source, slot)), is_it).copied()
     }
 
+    /// Lets the hash tables grow for good once a good part of the table is in use: with twice the room that they need,
+    /// they can clear away the traces of what has left them in place.
+    fn make_room(&mut self) {
+        if self.is_roomy || self.entries.len() < self.capacity / 4 {
+            return;
+        }
+        self.is_roomy = true;
+        let (sources, entries, hasher) = (&self.sources, &self.entries, &self.hasher);
+        self.by_address.reserve(2 * self.capacity - self.by_address.len(), |&id| {
+            hasher.hash_one(sources[id as usize].address)
+        });
+        self.by_place.reserve(2 * self.capacity - self.by_place.len(), |&key| {
+            let Entry { source, slot, .. } = entries[key as usize];
+            hasher.hash_one((source, slot))
+        });
+    }
+
     /// Adds a source that is not there.
     fn add(&mut self, address: IpAddr, strays: Strays) -> u32 {
         self.strays += strays.len();
@@ -355,10 +377,10 @@ impl Table {
         }
         if is_early {
             self.early.push(&mut self.entries, key, |entry| &mut entry.early);
-            self.crowd(door, -1);
+            self.crowds.take(door);
         } else {
             self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
-            self.crowd(door, 1);
+            self.crowds.add(door);
         }
     }
 
@@ -387,18 +409,6 @@ impl Table {
         door.is_in_due = true;
         let deadline = self.entries[oldest as usize].attempt.since() + door.seq_timeout;
         self.due.push(Reverse((deadline, index)));
-    }
-
-    /// Counts the door's attempts beyond the first hit.
-    fn crowd(&mut self, index: usize, change: isize) {
-        let door = &mut self.doors[index];
-        let before = door.late;
-        door.late = before.saturating_add_signed(change);
-        let after = door.late;
-        self.crowds.remove(&(before, index));
-        if after > 0 {
-            self.crowds.insert((after, index));
-        }
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use seqgen::sequence::{Protocol, Step};
 
 use super::armed::Armed;
-use super::attempt::{Attempt, Verdict};
+use super::attempt::{Attempt, Identity, Verdict};
 use super::exposure;
 use super::guard::{Limit, Strangers};
 use super::here::Here;
+use super::pool::Pool;
 use super::table::{Removed, Table};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
@@ -29,10 +30,14 @@ pub struct Tracker {
     armed: Armed,
     table: Table,
     strangers: Strangers,
+    /// The hits that attempts remember.
+    identities: Pool<Identity>,
     /// How many strays of one source are worth remembering, given the limits of all slots.
     most_strays: usize,
     /// The attempts of the source at hand; kept to use its space again.
     keys: Vec<u32>,
+    /// The slots that the hit at hand begins attempts at; kept likewise.
+    beginning: Vec<SlotId>,
 }
 
 impl Tracker {
@@ -46,9 +51,11 @@ impl Tracker {
             udp: false,
             armed: Armed::new(),
             table: Table::new(1),
-            strangers: Strangers::default(),
+            strangers: Strangers::new(),
+            identities: Pool::new(),
             most_strays: 0,
             keys: Vec::new(),
+            beginning: Vec::new(),
         }
     }
 
@@ -81,6 +88,8 @@ impl Tracker {
         for Removed { source, slot, attempt, .. } in removed {
             if let Some(slot) = self.armed.get(slot) {
                 self.table.insert(source, slot, attempt, || self.strangers.take(source));
+            } else {
+                attempt.forget(&mut self.identities);
             }
         }
     }
@@ -144,6 +153,7 @@ impl Tracker {
                     self.armed.remove(slot);
                 }
             }
+            attempt.forget(&mut self.identities);
             if let Some(strays) = strays {
                 self.strangers.put(source, strays);
             }
@@ -168,7 +178,9 @@ impl Tracker {
                 continue;
             }
             let guarded = self.table.attempt(key).is_guarded();
-            let verdict = self.table.update(key, |attempt| attempt.take(&slot.sequence, hit, now));
+            let verdict = self
+                .table
+                .update(key, |attempt| attempt.take(&mut self.identities, &slot.sequence, hit, now));
             took |= match verdict {
                 Verdict::Stage(stage) => stage > 1,
                 Verdict::Completed => slot.sequence.steps().len() > 1,
@@ -183,29 +195,32 @@ impl Tracker {
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
     fn begin(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
+        let mut beginning = std::mem::take(&mut self.beginning);
+        beginning.clear();
         let starting = self.armed.starting_with(hit.step());
         let is_new = |id: &&SlotId| !self.table.has_at(hit.source, **id);
-        let new: Vec<SlotId> = starting.iter().filter(is_new).copied().collect();
-        for id in new {
+        beginning.extend(starting.iter().filter(is_new));
+        for &id in &beginning {
             let Some(slot) = self.armed.get(id) else { continue };
             if !self.shows(slot, hit) {
                 continue;
             }
             let mut attempt = Attempt::new(now);
-            let verdict = attempt.take(&slot.sequence, hit, now);
-            let slot = slot.clone();
+            let verdict = attempt.take(&mut self.identities, &slot.sequence, hit, now);
             while self.table.is_full() {
                 let Some(evicted) = self.table.evict() else { break };
+                evicted.attempt.forget(&mut self.identities);
                 if let Some(strays) = evicted.strays {
                     self.strangers.put(evicted.source, strays);
                 }
             }
             let strangers = &mut self.strangers;
-            let key = self.table.insert(hit.source, &slot, attempt, || strangers.take(hit.source));
+            let key = self.table.insert(hit.source, slot, attempt, || strangers.take(hit.source));
             let packets = self.table.strays(key).packets();
             self.table.update(key, |attempt| attempt.set_strays_before(packets));
             self.conclude(key, verdict, false, now, reports);
         }
+        self.beginning = beginning;
     }
 
     /// Reports what a hit has done to an attempt, and lets go of a line that is used up.
@@ -231,7 +246,9 @@ impl Tracker {
                 let once = slot.once;
                 reports.push(Report::Stage { slot: id, source, stage });
                 reports.push(Report::Completed { slot: id, source });
-                self.table.note_stray(source, |strays| strays.forgive(&slot.sequence));
+                self.table.note_stray(source, |strays| {
+                    strays.forgive(&mut self.strangers.ports, &slot.sequence);
+                });
                 if once {
                     self.armed.remove(id);
                     self.remove(key);
@@ -265,7 +282,9 @@ impl Tracker {
             self.strangers.note(hit.source, hit.step(), now, most);
             return;
         }
-        self.table.note_stray(hit.source, |strays| strays.note(hit.step(), now, most));
+        self.table.note_stray(hit.source, |strays| {
+            strays.note(&mut self.strangers.ports, hit.step(), now, most);
+        });
         let mut keys = std::mem::take(&mut self.keys);
         self.table.watched_of(hit.source, &mut keys);
         for &key in &keys {
@@ -282,7 +301,7 @@ impl Tracker {
         let Some(Limit { strays, from_before }) = slot.limit else { return };
         let timeout = self.doors[slot.door].seq_timeout;
         let since = if from_before { now.back(timeout) } else { attempt.since() };
-        if self.table.strays(key).exceed(strays, &slot.sequence, since) {
+        if self.table.strays(key).exceed(&self.strangers.ports, strays, &slot.sequence, since) {
             let (slot, source) = (slot.id, self.table.source(key));
             self.table.update(key, Attempt::guard);
             reports.push(Report::Guarded { slot, source, stage });
@@ -291,6 +310,7 @@ impl Tracker {
 
     fn remove(&mut self, key: u32) {
         let removed = self.table.remove(key);
+        removed.attempt.forget(&mut self.identities);
         if let Some(strays) = removed.strays {
             self.strangers.put(removed.source, strays);
         }

@@ -522,3 +522,34 @@ mod against_chance {
         }
     }
 }
+
+#[test]
+fn whatever_ends_an_attempt_gives_back_what_was_remembered_of_it() {
+    let guarded = |id, door, text, once| Slot {
+        limit: Some(Limit { strays: 2, from_before: true }),
+        ..slot(id, door, text, once)
+    };
+    let plan = |slots| Plan { doors: vec![rule(); 2], slots, max_sources: 6, ..Plan::default() };
+    let steady = guarded(0, 0, "1,2,3", false);
+    let lines = |from: u64| (from..from + 40).map(|id| guarded(id, 1, "1,2,4,5,6", true));
+    let mut lab = Lab::of(plan([steady.clone()].into_iter().chain(lines(1)).collect()));
+    let mut random = 1u32;
+    for number in 0..3000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let source = format!("192.0.2.{}", 2 + (random >> 24) % 9);
+        let port = [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9][(random >> 12) as usize % 11].to_string();
+        lab.hit(&source, &port);
+        if number % 50 == 0 {
+            lab.wait(TIMEOUT / 2);
+        }
+        if number == 1500 {
+            lab.tracker.disarm(SlotId(0));
+            lab.tracker.adopt(plan(lines(30).collect()));
+            lab.tracker.arm(steady.clone());
+        }
+    }
+    assert!(lab.tracker.identities.len() > 0, "nothing was remembered at all");
+    lab.wait(TIMEOUT);
+    assert_eq!((lab.tracker.attempts(), lab.tracker.identities.len()), (0, 0));
+    assert_eq!(lab.tracker.strangers.ports.len(), lab.tracker.strangers.noted());
+}

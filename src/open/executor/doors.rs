@@ -77,7 +77,7 @@ pub(super) fn unique_label(name: &str, taken: &mut HashSet<String>) -> Arc<str> 
 }
 
 /// Adds what it takes to see this sequence.
-pub(super) fn see(traffic: &mut Traffic, sequence: &Sequence, flags: FlagRule) {
+pub(crate) fn see(traffic: &mut Traffic, sequence: &Sequence, flags: FlagRule) {
     for step in sequence.steps() {
         match step.protocol {
             Protocol::Tcp => see_flags(traffic, flags),

@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::claims::Claim;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use self::doors::see;
 use self::doors::{DoorState, Opener, Watching, unique_label};
 use self::reports::Previous;
 use super::job::Job;
