@@ -99,7 +99,13 @@ impl Line {
 
     /// Says so when it cannot, once for each time that this begins.
     fn send(&mut self, message: &str) {
-        let sent = self.socket.send_to_addr(message.as_bytes(), &self.address);
+        let sent = loop {
+            match self.socket.send_to_addr(message.as_bytes(), &self.address) {
+                // A wait with a limit is not taken up again by the system: signal(7).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => break sent,
+            }
+        };
         if let Err(error) = &sent
             && !self.lost
         {

@@ -44,7 +44,6 @@ impl Manager {
     }
 
     fn of(socket: UnixDatagram, name: String) -> Self {
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         Self { socket, name }
     }
 
@@ -61,9 +60,7 @@ impl Manager {
     /// The next message.
     #[track_caller]
     fn hears(&self) -> String {
-        let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer).expect("the daemon should have said something");
-        String::from_utf8(buffer[..length].to_vec()).expect("UTF-8")
+        self.hears_within(PATIENCE).expect("the daemon should have said something")
     }
 
     #[track_caller]
@@ -71,12 +68,22 @@ impl Manager {
         assert_eq!(self.hears(), message);
     }
 
-    /// Whether nothing comes for so long.
-    fn hears_nothing_for(&self, time: Duration) -> bool {
-        self.socket.set_read_timeout(Some(time)).expect("a socket option");
-        let heard = self.socket.recv(&mut [0; 4096]);
-        self.socket.set_read_timeout(Some(PATIENCE)).expect("a socket option");
-        heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    /// The next message, if one comes in so long.
+    #[track_caller]
+    fn hears_within(&self, time: Duration) -> Option<String> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left)).expect("a socket option");
+            let mut buffer = [0; 4096];
+            match self.socket.recv(&mut buffer) {
+                Ok(length) => return Some(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8")),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                // A wait with a limit is not taken up again by the system when whoever waits is frozen and thawed.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("the manager's socket: {error}"),
+            }
+        }
     }
 
     /// That the daemon reads its configuration again, since which time of the monotonic clock.
@@ -113,7 +120,7 @@ fn tells_all(lab: &Lab, manager: &Manager, signal: Signal) {
     daemon.signal(signal);
     manager.hears_this("STOPPING=1\n");
     assert!(daemon.ends_within(PATIENCE).is_some_and(|status| status.success()));
-    assert!(manager.hears_nothing_for(Duration::from_millis(1)));
+    assert_eq!(manager.hears_within(Duration::from_millis(1)), None);
 }
 
 #[test]
@@ -152,7 +159,7 @@ fn signs_of_life_come_in_half_the_time_and_stop_with_a_hung_daemon() {
     daemon.signal(Signal::STOP);
     // What was under way may still come.
     assert!(
-        wait_until(PATIENCE, || manager.hears_nothing_for(2 * LIMIT)),
+        wait_until(PATIENCE, || manager.hears_within(2 * LIMIT).is_none()),
         "a stopped daemon shows signs of life"
     );
     daemon.signal(Signal::CONT);
@@ -174,7 +181,7 @@ fn where_no_signs_of_life_are_asked_for_none_are_given_and_nothing_wakes() {
         let process = Both::of(&daemon);
         process.falls_asleep();
         let before = process.effort().wake_ups;
-        assert!(manager.hears_nothing_for(Duration::from_secs(1)), "{variables}");
+        assert_eq!(manager.hears_within(Duration::from_secs(1)), None, "{variables}");
         assert_eq!(process.effort().wake_ups, before, "{variables}");
     }
 }
