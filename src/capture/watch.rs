@@ -1,6 +1,5 @@
 //! The capture loop: waits for packets, orders and deadlines, and feeds the tracker.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +14,7 @@ use crate::message::{Families, Generation, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
 use crate::quota::Quota;
-use crate::track::{Here, Tracker};
+use crate::track::{Addresses, Here, Tracker};
 use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
 
 /// How long packets gather once one has come.
@@ -79,7 +78,7 @@ impl Watch {
         Watch {
             line,
             feeds,
-            tracker: Tracker::new(Here::Addresses(HashSet::new()), families),
+            tracker: Tracker::new(Here::Addresses(Addresses::default()), families),
             generation: Generation::default(),
             clock,
             shift: None,
