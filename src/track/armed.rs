@@ -137,6 +137,8 @@ pub(super) struct Armed {
     serial: u32,
     by_id: HashMap<SlotId, SlotKey>,
     in_use: Ports,
+    /// How many slots look back at what their source did before the first hit.
+    looking_back: usize,
     by_first: Index,
     by_step: Index,
 }
@@ -148,6 +150,7 @@ impl Armed {
             serial: 0,
             by_id: HashMap::new(),
             in_use: Ports::new(),
+            looking_back: 0,
             by_first: Index::new(),
             by_step: Index::new(),
         }
@@ -164,12 +167,14 @@ impl Armed {
             self.by_step.insert(step, key);
             self.in_use.set(step, true);
         }
+        self.looking_back += usize::from(looks_back(&slot));
         self.slots.insert(ArmedSlot { slot, stamp, view, class, key });
     }
 
     pub(super) fn remove(&mut self, id: SlotId) {
         let Some(key) = self.by_id.remove(&id) else { return };
         let Some(ArmedSlot { slot, .. }) = self.slots.try_remove(key.place as usize) else { return };
+        self.looking_back -= usize::from(looks_back(&slot));
         self.by_first.remove(slot.sequence.first(), key);
         for step in distinct(slot.sequence.steps()) {
             self.by_step.remove(step, key);
@@ -189,6 +194,7 @@ impl Armed {
         self.by_first.lists.clear();
         self.by_step.lists.clear();
         self.by_id.clear();
+        self.looking_back = 0;
     }
 
     /// The slot with this key, if it is still armed.
@@ -199,6 +205,11 @@ impl Armed {
     /// The key of the slot with this number.
     pub(super) fn find(&self, id: SlotId) -> Option<SlotKey> {
         self.by_id.get(&id).copied()
+    }
+
+    /// Whether it matters to any slot what its source did before the first hit.
+    pub(super) fn looks_back(&self) -> bool {
+        self.looking_back > 0
     }
 
     /// Whether any sequence has this step.
@@ -215,6 +226,10 @@ impl Armed {
     pub(super) fn with(&self, step: Step) -> &[SlotKey] {
         self.by_step.get(step)
     }
+}
+
+fn looks_back(slot: &Slot) -> bool {
+    slot.limit.is_some_and(|limit| limit.from_before)
 }
 
 /// Each step of a sequence once.

@@ -5,7 +5,7 @@
 //! there are too many.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Class {
 #[derive(Clone, Copy)]
 pub(super) struct Who {
     address: Address,
-    hash: u64,
+    hash: u32,
 }
 
 /// An address of either family in the form that IPv6 has for both; no IPv6 packet comes from one of that form itself.
@@ -62,11 +62,10 @@ struct Address([u32; 4]);
 
 impl Address {
     fn of(address: IpAddr) -> Address {
-        let v6 = match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
+        let bits = match address {
+            IpAddr::V4(v4) => return Address([v4.to_bits(), 0xffff, 0, 0]),
+            IpAddr::V6(v6) => v6.to_bits(),
         };
-        let bits = v6.to_bits();
         #[expect(clippy::cast_possible_truncation, reason = "each is a quarter of it")]
         let quarter = |shift: u32| (bits >> shift) as u32;
         Address([quarter(0), quarter(32), quarter(64), quarter(96)])
@@ -75,6 +74,26 @@ impl Address {
     fn to_ip(self) -> IpAddr {
         let [a, b, c, d] = self.0.map(u128::from);
         Ipv6Addr::from_bits(a | b << 32 | c << 64 | d << 96).to_canonical()
+    }
+}
+
+/// A hash of addresses that nobody outside knows.
+///
+/// It is multilinear and strongly universal: whichever two addresses somebody chooses, they have the same 32 bits for one
+/// in 2^32 keys (Lemire and Kaser, "Strongly universal string hashing is fast", The Computer Journal 57, 2014).  To learn
+/// more about the key one would have to see what it does, and the daemon answers nobody.
+struct AddressHash([u64; 5]);
+
+impl AddressHash {
+    fn new() -> AddressHash {
+        let random = RandomState::new();
+        AddressHash([0, 1, 2, 3, 4].map(|number: u8| random.hash_one(number)))
+    }
+
+    fn hash(&self, address: Address) -> u32 {
+        let AddressHash([start, keys @ ..]) = self;
+        let terms = address.0.iter().zip(keys).map(|(part, key)| u64::from(*part).wrapping_mul(*key));
+        (terms.fold(*start, u64::wrapping_add) >> 32) as u32
     }
 }
 
@@ -112,7 +131,6 @@ enum What {
 
 struct Source {
     address: Address,
-    /// Enough of its hash to find its place again.
     hash: u32,
     /// Among the newcomers of its class, or among the strangers; a source with attempts is in neither list.
     links: Links,
@@ -121,7 +139,7 @@ struct Source {
 
 /// All of them.
 pub(super) struct Sources {
-    keys: RandomState,
+    hash: AddressHash,
     by_address: HashTable<u32>,
     table: Slab<Source>,
     /// How many there can be.
@@ -153,7 +171,7 @@ pub(super) struct Found {
 impl Sources {
     pub(super) fn new() -> Sources {
         Sources {
-            keys: RandomState::new(),
+            hash: AddressHash::new(),
             by_address: HashTable::new(),
             table: Slab::new(),
             capacity: STRANGERS,
@@ -177,19 +195,20 @@ impl Sources {
         self.newcomers = timeouts.into_iter().map(|timeout| (timeout, List::EMPTY)).collect();
     }
 
-    /// What a source is found by.  The hash is keyed, so that nobody outside knows which addresses have the same.
+    /// What a source is found by.
     pub(super) fn who(&self, address: IpAddr) -> Who {
         let address = Address::of(address);
-        let [a, b, c, d] = address.0.map(u64::from);
-        let mut hasher = self.keys.build_hasher();
-        hasher.write_u64(a | b << 32);
-        hasher.write_u64(c | d << 32);
-        Who { address, hash: spread(shortened(hasher.finish())) }
+        Who { address, hash: self.hash.hash(address) }
+    }
+
+    /// Whether nothing is remembered of anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     pub(super) fn find(&self, who: &Who) -> Found {
         let is_it = |&id: &u32| self.table[id as usize].address == who.address;
-        Found { id: self.by_address.find(who.hash, is_it).copied(), forgotten: self.forgotten }
+        Found { id: self.by_address.find(spread(who.hash), is_it).copied(), forgotten: self.forgotten }
     }
 
     /// The same source, which may have gone meanwhile.
@@ -329,6 +348,11 @@ impl Sources {
         }
     }
 
+    /// Forgets all strangers.
+    pub(super) fn forget_strangers(&mut self) {
+        self.forget_oldest(0, 0);
+    }
+
     /// Changes the strays of a known source.
     pub(super) fn change_strays(&mut self, id: u32, change: impl FnOnce(&mut Strays, &mut StrayPorts)) {
         let What::Known(known) = &mut self.table[id as usize].what else { return };
@@ -339,7 +363,7 @@ impl Sources {
             self.busy = self.busy - before + after;
         } else {
             self.noted = self.noted - before + after;
-            self.forget_oldest();
+            self.forget_oldest(STRANGERS, NOTED);
         }
     }
 
@@ -370,10 +394,10 @@ impl Sources {
             self.is_roomy = true;
             self.by_address.reserve(2 * self.capacity - self.by_address.len(), hash);
         }
-        let source = Source { address: who.address, hash: shortened(who.hash), links: Links::UNLINKED, what };
+        let source = Source { address: who.address, hash: who.hash, links: Links::UNLINKED, what };
         let id = u32::try_from(self.table.insert(source)).unwrap_or(u32::MAX);
         let hash = |&id: &u32| spread(self.table[id as usize].hash);
-        self.by_address.insert_unique(who.hash, id, hash);
+        self.by_address.insert_unique(spread(who.hash), id, hash);
         id
     }
 
@@ -388,7 +412,7 @@ impl Sources {
         self.strangers.push(&mut self.table, id, links);
         self.strangers_count += 1;
         self.noted += strays;
-        self.forget_oldest();
+        self.forget_oldest(STRANGERS, NOTED);
     }
 
     fn leave_strangers(&mut self, id: u32, strays: usize) {
@@ -397,8 +421,9 @@ impl Sources {
         self.noted -= strays;
     }
 
-    fn forget_oldest(&mut self) {
-        while self.strangers_count > STRANGERS || self.noted > NOTED {
+    /// Forgets the oldest strangers until there are at most so many, with at most so many strays.
+    fn forget_oldest(&mut self, strangers: usize, noted: usize) {
+        while self.strangers_count > strangers || self.noted > noted {
             let Some(id) = self.strangers.first() else { return };
             let strays = match &self.table[id as usize].what {
                 What::Newcomer(newcomer) => usize::from(newcomer.is_stray),
@@ -426,14 +451,9 @@ fn links(source: &mut Source) -> &mut Links {
     &mut source.links
 }
 
-/// A hash, from the part of it that is kept; the hash table looks at both ends of it.
+/// A hash as the hash table wants it, which looks at both ends.
 fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x0000_0001_0000_0001)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the other half is left out")]
-fn shortened(hash: u64) -> u32 {
-    hash as u32
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]

@@ -86,10 +86,13 @@ fn few_timeouts_have_a_class() {
 }
 
 #[test]
-fn hashes_differ_from_table_to_table() {
+fn addresses_that_have_the_same_hash_in_one_table_differ_in_another() {
     let (one, other) = (Sources::new(), Sources::new());
-    let differs = |number: &u32| one.who(address(*number)).hash != other.who(address(*number)).hash;
-    assert!((0..100).filter(differs).count() > 90);
+    let bucket = |sources: &Sources, number: u32| sources.who(address(number)).hash >> 22;
+    let same: Vec<u32> = (0..100_000).filter(|number| bucket(&one, *number) == bucket(&one, 0)).collect();
+    let still = same.iter().filter(|number| bucket(&other, **number) == bucket(&other, 0)).count();
+    // One in 1024 of them by chance, and the first one itself.
+    assert!(same.len() < 5000 && still < 20 + same.len() / 2, "{still} of {}", same.len());
 }
 
 #[test]

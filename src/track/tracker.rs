@@ -40,13 +40,18 @@ pub struct Tracker {
     beginning: Vec<SlotKey>,
     /// Counts what has happened, to tell what came first.
     stamp: u64,
+    /// When the latest hit came.
+    latest: Moment,
+    /// The stray that was the latest hit, of somebody of whom nothing is remembered.
+    fleeting: Option<(IpAddr, Newcomer)>,
 }
 
 /// The hit at hand.
 struct Packet<'a> {
     hit: &'a Hit,
     step: Step,
-    who: Who,
+    /// Whether any sequence has this step.
+    is_in_use: bool,
     /// Whether it was sent to this host.
     to_us: bool,
     now: Moment,
@@ -68,6 +73,8 @@ impl Tracker {
             keys: Vec::new(),
             beginning: Vec::new(),
             stamp: 0,
+            latest: Moment::START,
+            fleeting: None,
         }
     }
 
@@ -147,24 +154,69 @@ impl Tracker {
         if left_out || !self.here.is_possible_sender(hit.source, hit.by_loopback) {
             return;
         }
-        let who = self.table.sources.who(hit.source);
+        let step = hit.step();
+        let is_in_use = self.armed.is_in_use(step);
         let to_us = self.here.is_destination(hit.destination, hit.by_loopback);
-        let packet = Packet { hit, step: hit.step(), who, to_us, now };
+        let packet = Packet { hit, step, is_in_use, to_us, now };
+        self.forget_what_is_past(now);
+        if !is_in_use && self.table.sources.is_empty() {
+            self.note_strangers_stray(&packet);
+            return;
+        }
+        let who = self.table.sources.who(hit.source);
         let mut found = self.table.sources.find(&who);
         match found.id {
             Some(id) if self.table.sources.newcomer(id).is_some() => {
                 self.get_to_know(id);
                 found = self.table.sources.again(&who, found);
             }
-            None if self.greet(&packet, reports) => return,
+            None if self.greet(&packet, &who, reports) => return,
             _ => {}
         }
         let took = self.go_on(&packet, found, reports);
         let found = self.table.sources.again(&who, found);
-        let found = self.begin(&packet, found, reports);
-        if !took && self.is_visible(&packet) {
-            self.note_stray(&packet, found, reports);
+        let found = self.begin(&packet, &who, found, reports);
+        if took {
+            return;
         }
+        match found.id {
+            Some(id) => self.note_stray(&packet, id, reports),
+            None => self.note_strangers_stray(&packet),
+        }
+    }
+
+    /// Forgets strangers, unless something that is armed looks back at what they did: strays count from the first hit on,
+    /// or else from the same time as that.
+    fn forget_what_is_past(&mut self, now: Moment) {
+        let fleeting = self.fleeting.take();
+        if now > self.latest {
+            self.latest = now;
+            if !self.armed.looks_back() {
+                self.table.sources.forget_strangers();
+            }
+        } else if let Some((source, newcomer)) = fleeting {
+            self.table.greet(&self.table.sources.who(source), newcomer);
+        }
+    }
+
+    /// Notes a stray of somebody of whom nothing is remembered.
+    fn note_strangers_stray(&mut self, packet: &Packet<'_>) {
+        if !self.is_stray(packet) {
+            return;
+        }
+        let source = packet.hit.source;
+        let newcomer = self.newcomer(packet, None, 0);
+        if self.armed.looks_back() {
+            self.table.greet(&self.table.sources.who(source), newcomer);
+        } else {
+            self.fleeting = Some((source, newcomer));
+        }
+    }
+
+    fn newcomer(&mut self, packet: &Packet<'_>, first_hit: Option<Class>, begun: u16) -> Newcomer {
+        let (stamp, identity) = (self.next_stamp(), Identity::of(packet.hit));
+        let is_stray = self.is_stray(packet);
+        Newcomer { at: packet.now, stamp, identity, first_hit, begun, is_stray }
     }
 
     /// Reports and forgets the attempts whose time is up.
@@ -207,9 +259,8 @@ impl Tracker {
     ///
     /// What it begins at several slots is then the same for all of them: they begin with this hit, want more than that
     /// one, see the same packets, and have the same time.
-    fn greet(&mut self, packet: &Packet<'_>, reports: &mut Vec<Report>) -> bool {
-        let starting =
-            if self.armed.is_in_use(packet.step) { self.armed.starting_with(packet.step) } else { &[] };
+    fn greet(&mut self, packet: &Packet<'_>, who: &Who, reports: &mut Vec<Report>) -> bool {
+        let starting = if packet.is_in_use { self.armed.starting_with(packet.step) } else { &[] };
         let mut slots = starting.iter().filter_map(|key| self.armed.get(*key));
         let mut first_hit = None;
         let Ok(begun) = u16::try_from(starting.len()) else { return false };
@@ -224,20 +275,16 @@ impl Tracker {
             }
             first_hit = self.shows(first.view, packet).then_some(class);
         }
-        let is_stray = self.most_strays > 0 && self.is_visible(packet);
-        if first_hit.is_none() && !is_stray {
+        let Some(class) = first_hit else {
+            self.note_strangers_stray(packet);
             return true;
-        }
-        if first_hit.is_some() {
-            let source = packet.hit.source;
-            let stage = |armed: &ArmedSlot| Report::Stage { slot: armed.slot.id, source, stage: 1 };
-            reports.extend(starting.iter().filter_map(|key| self.armed.get(*key)).map(stage));
-            self.table.make_way(begun.into(), |attempt| attempt.forget(&mut self.identities));
-        }
-        let (stamp, identity) = (self.next_stamp(), Identity::of(packet.hit));
-        let begun = if first_hit.is_some() { begun } else { 0 };
-        let newcomer = Newcomer { at: packet.now, stamp, identity, first_hit, begun, is_stray };
-        self.table.greet(&packet.who, newcomer);
+        };
+        let source = packet.hit.source;
+        let stage = |armed: &ArmedSlot| Report::Stage { slot: armed.slot.id, source, stage: 1 };
+        reports.extend(starting.iter().filter_map(|key| self.armed.get(*key)).map(stage));
+        self.table.make_way(begun.into(), |attempt| attempt.forget(&mut self.identities));
+        let newcomer = self.newcomer(packet, Some(class), begun);
+        self.table.greet(who, newcomer);
         true
     }
 
@@ -271,7 +318,7 @@ impl Tracker {
     fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> bool {
         let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else { return false };
         // To an attempt at a sequence without this step, the hit is a stray and nothing else.
-        if !self.armed.is_in_use(packet.step) {
+        if !packet.is_in_use {
             return false;
         }
         let mut keys = std::mem::take(&mut self.keys);
@@ -301,8 +348,14 @@ impl Tracker {
     }
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
-    fn begin(&mut self, packet: &Packet<'_>, mut found: Found, reports: &mut Vec<Report>) -> Found {
-        if !self.armed.is_in_use(packet.step) {
+    fn begin(
+        &mut self,
+        packet: &Packet<'_>,
+        who: &Who,
+        mut found: Found,
+        reports: &mut Vec<Report>,
+    ) -> Found {
+        if !packet.is_in_use {
             return found;
         }
         let mut beginning = std::mem::take(&mut self.beginning);
@@ -321,13 +374,13 @@ impl Tracker {
             let verdict = attempt.take(&mut self.identities, &slot.sequence, identity, packet.now);
             let door = slot.door;
             self.table.make_way(1, |attempt| attempt.forget(&mut self.identities));
-            found = self.table.sources.again(&packet.who, found);
+            found = self.table.sources.again(who, found);
             if let Some(source) = found.id {
                 attempt.set_strays_before(self.table.sources.strays(source).packets());
             }
-            let entry = self.table.insert((&packet.who, found), key, door, attempt, (stamp, stamp));
+            let entry = self.table.insert((who, found), key, door, attempt, (stamp, stamp));
             self.conclude(entry, packet, verdict, false, reports);
-            found = self.table.sources.find(&packet.who);
+            found = self.table.sources.find(who);
         }
         self.beginning = beginning;
         found
@@ -382,17 +435,12 @@ impl Tracker {
         }
     }
 
-    fn note_stray(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) {
-        if self.most_strays == 0 {
+    /// Notes a stray of a source that has sent something before.
+    fn note_stray(&mut self, packet: &Packet<'_>, id: u32, reports: &mut Vec<Report>) {
+        if !self.is_stray(packet) {
             return;
         }
         let (most, now, step) = (self.most_strays, packet.now, packet.step);
-        let Some(id) = found.id else {
-            let (stamp, identity) = (self.next_stamp(), Identity::of(packet.hit));
-            let newcomer = Newcomer { at: now, stamp, identity, first_hit: None, begun: 0, is_stray: true };
-            self.table.greet(&packet.who, newcomer);
-            return;
-        };
         self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
         if !self.table.sources.is_watched(id) {
             return;
@@ -432,9 +480,10 @@ impl Tracker {
         self.views[view].shows(packet.hit, packet.to_us)
     }
 
-    /// Whether any door could have taken this packet as a hit.
-    fn is_visible(&self, packet: &Packet<'_>) -> bool {
-        (packet.step.protocol == Protocol::Tcp || self.udp)
+    /// Whether a packet that is no hit is worth remembering: some door could have taken it as one.
+    fn is_stray(&self, packet: &Packet<'_>) -> bool {
+        self.most_strays > 0
+            && (packet.step.protocol == Protocol::Tcp || self.udp)
             && self.views.iter().any(|view| view.shows(packet.hit, packet.to_us))
     }
 }
