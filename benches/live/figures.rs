@@ -43,6 +43,12 @@ impl Figures {
         Sorted::new(self.loads(scene, rate).filter_map(Load::cost))
     }
 
+    /// What multiple of another subject's that is, round by round.
+    pub(crate) fn times(&self, floor: &Figures, scene: Scene, rate: u32) -> Sorted {
+        let rounds = self.loads(scene, rate).zip(floor.loads(scene, rate));
+        Sorted::new(rounds.filter_map(|(ours, floor)| Some(ours.cost()? / floor.cost()?)))
+    }
+
     /// How much of one processor, in percent, each round took at this rate.
     pub(crate) fn shares(&self, rate: u32) -> Sorted {
         Sorted::new(self.loads(Scene::FirstHits, rate).map(|load| load.share() * 100.0))

@@ -51,9 +51,11 @@ pub(crate) fn measure(lab: &Lab, subject: &Subject) -> Flood {
         (sent, seen)
     });
     meter.rests_within(LIMIT);
-    let (cpu, packets, after) = (meter.cpu() - before.1, meter.packets(), meter.memory());
-    Sender::with(lab, |sender| send(sender, SOURCES, &[]));
-    meter.rests_within(LIMIT);
+    let (cpu, packets, after) = (meter.cpu().saturating_sub(before.1), meter.packets(), meter.memory());
+    if subject.is_daemon() {
+        Sender::with(lab, |sender| send(sender, SOURCES, &[]));
+        meter.rests_within(LIMIT);
+    }
     let knocks = starts.iter().zip(seen).map(|(start, seen)| Some(seen?.duration_since(*start))).collect();
     Flood { span, cpu, packets, knocks, memory: [before.0, after, meter.memory()] }
 }

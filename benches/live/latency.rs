@@ -13,6 +13,20 @@ use crate::tail::Tail;
 /// An opening that takes longer than this is none.
 const LIMIT: Duration = Duration::from_secs(2);
 
+/// Times between measurements, which have nothing to do with what a program does meanwhile.
+pub(crate) struct Pauses(Chance);
+
+impl Pauses {
+    pub(crate) fn new() -> Self {
+        Self(Chance::new(1))
+    }
+
+    /// Lets 5 to 55 ms pass.
+    pub(crate) fn pass(&mut self) {
+        thread::sleep(Duration::from_micros(5_000 + self.0.below(50_000) as u64));
+    }
+}
+
 /// What came of some knocks.
 #[derive(Default)]
 pub(crate) struct Openings {
@@ -46,8 +60,7 @@ pub(crate) fn at_one_time_door<T>(
     at(lab, subject, &Door::Once(&pads.server), &lines, look)
 }
 
-/// Knocks with these lines one after the other.  In between passes a time that has nothing to do with what the program
-/// does meanwhile.
+/// Knocks with these lines one after the other.
 fn at<T>(
     lab: &Lab,
     subject: &Subject,
@@ -60,11 +73,11 @@ fn at<T>(
     let running = subject.start(lab, door, Some(&format!("echo opened >>{}", file.display())));
     let looked = look(&running);
     let source = CLIENT.parse().expect("an address");
-    let mut chance = Chance::new(lines.len() as u64);
+    let mut pauses = Pauses::new();
     let openings = Sender::with(lab, |sender| {
         let mut openings = Openings::default();
         for line in lines {
-            thread::sleep(Duration::from_micros(5_000 + chance.below(50_000) as u64));
+            pauses.pass();
             let start = sender.knock(source, line);
             match opened.awaits_within(LIMIT, "opened\n", 1) {
                 Some(seen) => openings.delays.push(seen.duration_since(start)),

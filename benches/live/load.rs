@@ -49,7 +49,9 @@ impl Scene {
             Scene::Scan => (0..50_000)
                 .map(|number| sender.syn(address("192.0.2.78"), 40_000, port(10_000, number, 50_000), number))
                 .collect(),
-            Scene::Strays => (0..200_000).map(|number| sender.syn(forged(number), 40_000, 443, number)).collect(),
+            Scene::Strays => {
+                (0..200_000).map(|number| sender.syn(forged(number), 40_000, 443, number)).collect()
+            }
         }
     }
 }
@@ -107,5 +109,5 @@ fn one(sender: &mut Sender, meter: &Meter, scene: Scene, rate: u32, frames: &[Ve
     let sent = (f64::from(rate) * SPAN.as_secs_f64()) as usize;
     let span = sender.send(frames, sent, rate);
     assert!(meter.rests_within(LIMIT), "it does not come to rest");
-    Load { scene, rate, sent, span, cpu: meter.cpu() - before, packets: meter.packets() }
+    Load { scene, rate, sent, span, cpu: meter.cpu().saturating_sub(before), packets: meter.packets() }
 }

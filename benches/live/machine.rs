@@ -11,13 +11,18 @@ pub(crate) fn description() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.trim().split('-').next().unwrap_or_default();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let libpcap = maps.lines().find_map(|line| line.rsplit_once("/libpcap.so.")).map_or("", |(_, version)| version);
-    format!("{processors} processors ({model}), Linux {kernel}, {system}, libpcap {libpcap}, {}", std::env::consts::ARCH)
+    let libpcap =
+        maps.lines().find_map(|line| line.rsplit_once("/libpcap.so.")).map_or("", |(_, version)| version);
+    format!(
+        "{processors} processors ({model}), Linux {kernel}, {system}, libpcap {libpcap}, {}",
+        std::env::consts::ARCH
+    )
 }
 
 /// What follows a word in a file of words and values.
 fn value(path: &str, word: &str, separator: char) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
-    let value = text.lines().find_map(|line| line.strip_prefix(word)?.trim_start().strip_prefix(separator))?;
+    let value =
+        text.lines().find_map(|line| line.strip_prefix(word)?.trim_start().strip_prefix(separator))?;
     Some(value.trim().trim_matches('"').replace("(R)", ""))
 }

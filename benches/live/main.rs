@@ -66,6 +66,8 @@ const ROUNDS: usize = 3;
 /// How many knocks there are in a round for us, and for the others, of whom each is slower or has less to show.
 const KNOCKS: usize = 120;
 const FEWER_KNOCKS: usize = 40;
+/// How often the disk is waited for in each of everybody's turns.
+const SYNCS: usize = 15;
 
 /// What hosts do with packets that are for nobody, after the programs have seen them: nothing.
 const SILENCE: &str = "
@@ -127,7 +129,7 @@ fn measure(wish: &Wish) -> Results {
     for round in 0..rounds {
         for figures in &mut all {
             eprintln!("round {} of {rounds}: {}", round + 1, figures.subject.name);
-            syncs.extend(disk::syncs(&lab, 30));
+            syncs.extend(disk::syncs(&lab, SYNCS));
             knock(&lab, round, figures);
             figures.loads.extend(load::measure(&lab, &figures.subject));
             // The classic daemon needs half a minute.

@@ -7,7 +7,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 use crate::figures::Figures;
-use crate::load::RATES;
+use crate::load::{Load, RATES, Scene};
 use crate::numbers::Sorted;
 
 /// Told apart by who sees few colours, too (Okabe and Ito).
@@ -71,7 +71,7 @@ fn latency(all: &[Figures], path: &Path) {
 fn load(all: &[Figures], path: &Path) {
     let points = |figures: &Figures| {
         let points = RATES.into_iter().filter_map(|rate| {
-            let achieved = figures.loads(crate::load::Scene::FirstHits, rate).map(|load| load.achieved());
+            let achieved = figures.loads(Scene::FirstHits, rate).map(Load::achieved);
             Some((Sorted::new(achieved).median()?, figures.shares(rate).median()?))
         });
         points.collect()

@@ -81,10 +81,8 @@ impl Results {
                 figures.costs(scene, MOST).spread(3)
             });
             for bare in self.all.iter().filter(|figures| !figures.subject.is_daemon()) {
-                let floor = bare.costs(scene, MOST).median();
                 self.row(text, &format!("as a multiple of the {}", bare.subject.name), &|figures| {
-                    let times = figures.costs(scene, MOST).median().zip(floor);
-                    number(times.map(|(cost, floor)| cost / floor), 2)
+                    figures.times(bare, scene, MOST).spread(2)
                 });
             }
             self.row(text, "of 100 packets, dropped by the kernel", &|figures| {
@@ -112,7 +110,8 @@ impl Results {
         };
         self.row(text, "CPU, s", &|figures| of(figures, &|flood| flood.cpu.as_secs_f64()).spread(3));
         self.row(text, "of 100 packets, dropped by the kernel", &|figures| {
-            let dropped = |flood: &Flood| 100.0 * flood.packets.dropped as f64 / flood.packets.passed.max(1) as f64;
+            let dropped =
+                |flood: &Flood| 100.0 * flood.packets.dropped as f64 / flood.packets.passed.max(1) as f64;
             of(figures, &dropped).spread(2)
         });
         self.row(text, &format!("knocks meanwhile, {KNOCKS} in each flood, that opened"), &|figures| {
@@ -125,14 +124,19 @@ impl Results {
         for (name, at) in [("before", 0), ("after the flood", 1), ("after another one", 2)] {
             self.row(text, &format!("memory (PSS) {name}, MiB"), &|figures| {
                 let mebibytes = |flood: &Flood| flood.memory[at] as f64 / 1024.0;
-                if figures.subject.is_daemon() { of(figures, &mebibytes).spread(2) } else { NOTHING.to_owned() }
+                if figures.subject.is_daemon() {
+                    of(figures, &mebibytes).spread(2)
+                } else {
+                    NOTHING.to_owned()
+                }
             });
         }
         let idle = format!("wake-ups of each process in {} s of idleness", idle::SPAN.as_secs());
         self.row(text, &idle, &|figures| {
-            let rounds = figures.idle.iter().map(|processes| {
-                processes.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ")
-            });
+            let rounds = figures
+                .idle
+                .iter()
+                .map(|processes| processes.iter().map(u64::to_string).collect::<Vec<_>>().join(" and "));
             rounds.collect::<Vec<_>>().join("; ")
         });
         let spans = self.all.iter().flat_map(|figures| &figures.floods);
@@ -148,5 +152,9 @@ fn number(value: Option<f64>, decimals: usize) -> String {
 
 /// With a comma between thousands.
 fn grouped(number: u32) -> String {
-    if number < 1000 { number.to_string() } else { format!("{},{:03}", grouped(number / 1000), number % 1000) }
+    if number < 1000 {
+        number.to_string()
+    } else {
+        format!("{},{:03}", grouped(number / 1000), number % 1000)
+    }
 }

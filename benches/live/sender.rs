@@ -52,7 +52,8 @@ impl Sender {
     pub(crate) fn syn(&self, source: IpAddr, source_port: u16, port: u16, number: u32) -> Vec<u8> {
         let target = if source.is_ipv4() { SERVER } else { SERVER_6 };
         let target = target.parse().expect("an address");
-        let shot = Shot { source, target, source_port, port, transport: Transport::Tcp { flags: SYN, number } };
+        let shot =
+            Shot { source, target, source_port, port, transport: Transport::Tcp { flags: SYN, number } };
         ethernet(self.to, self.from, &[], &shot.packet())
     }
 
@@ -116,7 +117,8 @@ impl Pace {
     fn due(&mut self) -> usize {
         let least = (self.rate / TURNS).max(1) as usize;
         loop {
-            let due = usize::try_from(self.start.elapsed().as_nanos() * u128::from(self.rate) / 1_000_000_000);
+            let due =
+                usize::try_from(self.start.elapsed().as_nanos() * u128::from(self.rate) / 1_000_000_000);
             let due = due.expect("a number of packets").saturating_sub(self.sent);
             if due < least {
                 thread::sleep(self.time_of(least - due));

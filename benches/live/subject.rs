@@ -118,7 +118,8 @@ impl Loop {
             bare.args([&PORTS[2].to_string(), command]);
         }
         let mut command = lab.server.command(&bare);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("ip: install iproute2");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("ip: install iproute2");
         let mut line = String::new();
         let output = child.stdout.as_mut().expect("a pipe");
         BufReader::new(output).read_line(&mut line).expect("a line");
