@@ -25,7 +25,10 @@ done
 measuring=
 scratch=
 end() {
-    [[ -z $measuring ]] || kill -KILL "$measuring" 2>/dev/null || true
+    if [[ -n $measuring ]]; then
+        kill -KILL "$measuring" 2>/dev/null || true
+        wait "$measuring" 2>/dev/null || true
+    fi
     clean_up
     [[ -z $scratch ]] || rm -rf "$scratch"
 }

@@ -16,19 +16,26 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
 ];
 const SIZE: (u32, u32) = (760, 440);
 
 /// A line of a picture.
 struct Line {
     name: String,
+    colour: RGBAColor,
     points: Vec<(f64, f64)>,
+}
+
+/// The colour of the subject with this number, in every picture.
+fn colour(number: usize) -> RGBColor {
+    COLOURS[number % COLOURS.len()]
 }
 
 /// What the axes of a picture are.
 struct Axes {
+    legend: SeriesLabelPosition,
     title: &'static str,
     x: &'static str,
     y: &'static str,
@@ -43,23 +50,24 @@ pub(crate) fn write(all: &[Figures], directory: &Path) {
 
 /// How many of a hundred knocks had opened after which time.
 fn latency(all: &[Figures], path: &Path) {
-    let doors = all.iter().flat_map(|figures| {
-        let name = &figures.subject.name;
-        let one_time = (format!("{name}, one-time door"), &figures.at_one_time_door);
-        [(name.clone(), &figures.at_static_door), one_time]
+    let doors = all.iter().enumerate().flat_map(|(number, figures)| {
+        let (name, colour) = (&figures.subject.name, colour(number));
+        let one_time = (format!("{name}, one-time door"), colour.mix(0.45), &figures.at_one_time_door);
+        [(name.clone(), colour.to_rgba(), &figures.at_static_door), one_time]
     });
     let lines: Vec<_> = doors
-        .filter(|(_, openings)| !openings.delays.is_empty())
-        .map(|(name, openings)| {
+        .filter(|(_, _, openings)| !openings.delays.is_empty())
+        .map(|(name, colour, openings)| {
             let delays = Sorted::milliseconds(&openings.delays);
             let knocks = (openings.delays.len() + openings.lost) as f64;
             let steps = delays.values().iter().zip(1..).flat_map(|(delay, opened)| {
                 [f64::from(opened - 1), f64::from(opened)].map(|opened| (*delay, opened * 100.0 / knocks))
             });
-            Line { name, points: steps.collect() }
+            Line { name, colour, points: steps.collect() }
         })
         .collect();
     let axes = Axes {
+        legend: SeriesLabelPosition::LowerRight,
         title: "From a knock's last hit until the command runs",
         x: "milliseconds",
         y: "knocks that have opened, %",
@@ -76,9 +84,17 @@ fn load(all: &[Figures], path: &Path) {
         });
         points.collect()
     };
-    let line = |figures: &Figures| Line { name: figures.subject.name.clone(), points: points(figures) };
-    let lines: Vec<_> = all.iter().map(line).collect();
-    let axes = Axes { title: "CPU against packet rate", x: "packets in a second", y: "% of one processor" };
+    let line = |(number, figures): (usize, &Figures)| {
+        let name = figures.subject.name.clone();
+        Line { name, colour: colour(number).to_rgba(), points: points(figures) }
+    };
+    let lines: Vec<_> = all.iter().enumerate().map(line).collect();
+    let axes = Axes {
+        legend: SeriesLabelPosition::UpperLeft,
+        title: "CPU against packet rate",
+        x: "packets in a second",
+        y: "% of one processor",
+    };
     draw(&axes, (800.0..250_000.0).log_scale(), (0.1..200.0).log_scale(), &lines, path).expect("a picture");
 }
 
@@ -102,15 +118,15 @@ where
     mesh.x_desc(axes.x).y_desc(axes.y).label_style(("sans-serif", 13)).light_line_style(BLACK.mix(0.06));
     mesh.x_label_formatter(&|value| value.to_string()).y_label_formatter(&|value| value.to_string());
     mesh.draw()?;
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        let style = colour.stroke_width(2);
+    for line in lines {
+        let style = line.colour.stroke_width(2);
         chart
             .draw_series(LineSeries::new(line.points.iter().copied(), style))?
             .label(&line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     let mut legend = chart.configure_series_labels();
-    legend.position(SeriesLabelPosition::LowerRight).label_font(("sans-serif", 13));
+    legend.position(axes.legend.clone()).label_font(("sans-serif", 13));
     legend.background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
     root.present()?;
     Ok(())

@@ -63,6 +63,11 @@ impl Results {
                 if knocks > 0 { format!("{} of {knocks}", delays.len()) } else { NOTHING.to_owned() }
             });
         }
+        self.row(text, "one-time door, its median above the static door's", &|figures| {
+            let median = |openings: &Openings| Sorted::milliseconds(&openings.delays).median();
+            let medians = median(&figures.at_one_time_door).zip(median(&figures.at_static_door));
+            number(medians.map(|(one_time, fixed)| one_time - fixed), 2)
+        });
         self.row(text, "`fsync`s and `fdatasync`s for an opening of the one-time door", &|figures| {
             number(figures.syncs, 1)
         });
