@@ -4,8 +4,17 @@
 # namespaces, takes five minutes after the build, and prints Markdown.
 #     benches/lab.sh [KNOCKD...]            measures this build, and others whose paths are given
 #     benches/lab.sh --quick                one round instead of three
+#     benches/lab.sh --packets              only the CPU for a packet
 #     benches/lab.sh --write [KNOCKD...]    also puts the tables into docs/performance.md and the plots into docs/plots/
 set -euo pipefail
+arguments=()
+for argument; do
+    case $argument in
+    --write) arguments+=(--write docs) ;;
+    -*) arguments+=("$argument") ;;
+    *) arguments+=("$(realpath "$argument")") ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 source tests/needs.sh
@@ -14,13 +23,6 @@ KNOCK_LAB_ID=${KNOCK_LAB_ID:-bench$$}
 source tests/lab.sh
 
 ((EUID == 0)) || fail "needs root"
-arguments=()
-for argument; do
-    case $argument in
-    --write) arguments+=(--write docs) ;;
-    *) arguments+=("$argument") ;;
-    esac
-done
 
 measuring=
 scratch=

@@ -19,6 +19,12 @@ pub(crate) fn description() -> String {
     )
 }
 
+/// How much other things kept the machine busy lately, as the number of processes that wanted to run.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// What follows a word in a file of words and values.
 fn value(path: &str, word: &str, separator: char) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;

@@ -31,13 +31,14 @@ impl Sorted {
         self.at(50)
     }
 
-    /// "median (least to most)", or a dash.
+    /// "median (least to most)", the only value, or a dash.
     pub(crate) fn spread(&self, decimals: usize) -> String {
-        match (self.median(), self.0.first(), self.0.last()) {
-            (Some(median), Some(least), Some(most)) => {
+        match (self.median(), self.0.as_slice()) {
+            (Some(median), [least, .., most]) => {
                 format!("{median:.decimals$} ({least:.decimals$} to {most:.decimals$})")
             }
-            _ => "–".to_owned(),
+            (Some(only), _) => format!("{only:.decimals$}"),
+            (None, _) => "–".to_owned(),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Results {
     pub(crate) all: Vec<Figures>,
     pub(crate) syncs: Vec<Duration>,
     pub(crate) rounds: usize,
+    /// What else the machine did when this began.
+    pub(crate) load: String,
 }
 
 /// A row's cells, one for each subject.
@@ -25,16 +27,28 @@ const NOTHING: &str = "–";
 
 impl Results {
     pub(crate) fn markdown(&self) -> String {
-        let mut text = format!(
-            "{}. {} rounds, in each of which everybody had a turn: medians, and the least and the most in \
-             parentheses.\n\n",
-            machine::description(),
-            self.rounds
-        );
+        let mut text = self.preface();
         self.doors(&mut text);
         self.packets(&mut text);
         self.flood(&mut text);
         text
+    }
+
+    /// The part that [`crate::load`] has measured.
+    pub(crate) fn markdown_of_packets(&self) -> String {
+        let mut text = self.preface();
+        self.packets(&mut text);
+        text
+    }
+
+    fn preface(&self) -> String {
+        format!(
+            "{}; load average {} before it began. Rounds, in each of which everybody had a turn: {}; medians, and the \
+             least and the most in parentheses.\n\n",
+            machine::description(),
+            self.load,
+            self.rounds
+        )
     }
 
     fn header(&self, text: &mut String, corner: &str) {
