@@ -110,9 +110,12 @@ impl Results {
         }
         let achieved = self.all.iter().flat_map(|figures| &figures.loads).filter(|load| load.rate == MOST);
         let achieved = Sorted::new(achieved.map(|load| load.achieved() / 1000.0)).spread(1);
+        let seen = self.all.iter().flat_map(|figures| &figures.loads).filter(|load| load.packets.passed > 0);
+        let seen =
+            Sorted::new(seen.map(|load| load.packets.passed as f64 * 100.0 / load.sent as f64)).spread(2);
         let _ = writeln!(
             text,
-            "\nThe sender reached {achieved} thousand packets/s. CPU is the time, in user space and in the kernel, of \
+            "\nThe sender reached {achieved} thousand packets/s, of which {seen} % came to the sockets. CPU is the time, in user space and in the kernel, of \
              all threads of all processes. A dash: the kernel filter let nothing through.\n"
         );
         self.header(text, "% of a processor at a rate of");
