@@ -2,7 +2,7 @@
 //!
 //! It is this program, started by the executor ([`crate::supervisor`]) with a socket as its standard input.
 
-mod filter;
+pub mod filter;
 mod line;
 mod live;
 mod process;
