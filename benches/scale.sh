@@ -14,6 +14,9 @@ TMPDIR=$(mktemp -d)
 export TMPDIR
 
 finish() {
+    # The benchmark, if it still runs.
+    jobs -p | xargs -r kill 2>/dev/null || true
+    wait
     clean_up
     rm -rf "$TMPDIR"
 }
@@ -24,5 +27,7 @@ trap 'exit 143' TERM HUP
 need ip=iproute2 strace=strace cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
 need_cargo
 fetch_peer
-cargo build --release --workspace --bins --locked
-cargo bench --bench scale --locked
+# For release but for the names of lines, as the benchmark itself is built.
+cargo build --profile bench --workspace --bins --locked
+cargo bench --bench scale --locked &
+wait $!
