@@ -1,11 +1,13 @@
 //! How many instructions a packet takes through decoder and tracker, and a knock in a pad: the same number however busy the
 //! machine is.
 //!
-//! Run by `benches/instructions.sh`, which has valgrind count what [`judge`] and [`strikes::strike`] take.  By itself it
+//! Run by `benches/instructions.sh`, which has valgrind count what [`judge`], [`strikes::strike`] and [`reading::survey`] take.  By itself it
 //! only says which work there is: `instructions` lists what is guarded, `instructions growth` what shows how cost grows, and
 //! `instructions run NAME` does the work and says how many packets were judged, or how many lines were used.
 #![expect(clippy::expect_used, reason = "a measurement that fails has no result")]
 
+#[path = "instructions/reading.rs"]
+mod reading;
 #[path = "instructions/strikes.rs"]
 mod strikes;
 
@@ -62,15 +64,15 @@ fn guarded() -> Vec<Scene> {
 /// Knocks, with more and more of one thing.
 fn growth() -> Vec<Scene> {
     let doors = [1, 10, 100, 1000, 10_000].map(|doors| {
-        let name = format!("doors: {doors}");
+        let name = format!("a packet, by doors: {doors}");
         Scene { doors, ..Scene::new(&name, knocks) }
     });
     let sources = [1, 10, 100, 1000, 10_000, 65_536].map(|sources| {
-        let name = format!("sources: {sources}");
+        let name = format!("a packet, by sources: {sources}");
         Scene { sources, before: sources + BEFORE, ..Scene::new(&name, amid_others) }
     });
     let armed = [(1, 1), (1, 10), (2, 50), (20, 50), (200, 50)].map(|(doors, window)| {
-        let name = format!("armed sequences: {}", doors * window);
+        let name = format!("a packet, by armed sequences: {}", doors * window);
         Scene { doors, window, ..Scene::new(&name, knocks) }
     });
     doors.into_iter().chain(sources).chain(armed).collect()
@@ -201,7 +203,13 @@ fn main() {
                 .into_iter()
                 .filter(|lines| strikes::name(*lines) == *wanted)
                 .for_each(strikes::play);
+            if *wanted == reading::NAME {
+                reading::play();
+            }
         }
-        _ => list(guarded()),
+        _ => {
+            list(guarded());
+            println!("{}\n{}", strikes::name(1000), reading::NAME);
+        }
     }
 }

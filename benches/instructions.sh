@@ -30,6 +30,7 @@ count() {
     local units total
     units=$(TMPDIR=$scratch valgrind --tool=callgrind --collect-atstart=no --callgrind-out-file="$2.out" --quiet \
         '--toggle-collect=instructions::judge' '--toggle-collect=instructions::strikes::strike' \
+        '--toggle-collect=instructions::reading::survey' \
         "$program" run "$1" 2>"$2.errors" | sed -n 's/^\([0-9]*\) \(packets\|lines\).*/\1/p')
     total=$(sed -n 's/^\(totals\|summary\): \([0-9]*\).*/\2/p' "$2.out" | tail -n 1)
     ((${units:-0} > 0 && ${total:-0} > 0)) && echo $((total / units)) >"$2"

@@ -2,18 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use knockd::config;
 use knockd::message::{Generation, Order, Report, Sighting, SlotId};
 use knockd::moment::Moment;
 use knockd::open::{Executor, Job, Mode, Outside};
 use knockd::state::State;
+
+use crate::reading::{configuration, write_pad};
 
 /// How many lines the pads have.
 pub(crate) const PADS: [u32; 6] = [10, 100, 1000, 10_000, 100_000, 1_000_000];
@@ -23,7 +22,7 @@ const COUNTED: u32 = 3;
 
 /// What this work is called.
 pub(crate) fn name(lines: u32) -> String {
-    format!("lines of a pad: {lines}")
+    format!("a used line, by lines of the pad: {lines}")
 }
 
 /// Which slots are armed, by which configuration.
@@ -67,18 +66,8 @@ fn strike(executor: &mut Executor<Armed>, sighting: Sighting, now: Moment) {
 pub(crate) fn play(lines: u32) {
     let directory = tempfile::tempdir().expect("a directory");
     let pad = directory.path().join("pad");
-    let mut text = String::new();
-    for number in 0..lines {
-        let ports = [10_000 + number / 10_000, 20_000 + number / 100 % 100, 30_000 + number % 100];
-        writeln!(text, " {},{},{}", ports[0], ports[1], ports[2]).expect("writing to a string");
-    }
-    fs::write(&pad, text).expect("a pad");
-    fs::set_permissions(&pad, Permissions::from_mode(0o600)).expect("the pad's mode");
-    let text = format!(
-        "[door]\none_time_sequences = {}\none_time_resync = 0\ntcpflags = syn\ncommand = true\n",
-        pad.display()
-    );
-    let config = config::parse("bench.conf", text.as_bytes()).0.expect("a configuration");
+    write_pad(&pad, lines);
+    let config = configuration(&pad);
     let (state, _) = State::open(&directory.path().join("state"), "boot").expect("a state directory");
     let armed = Armed::default();
     let mut executor = Executor::new(armed.clone(), Mode::Earnest, state);
