@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Sandbox;
 use crate::sandbox::Identity;
 use crate::supervisor::child::tests::{played, said};
-use crate::wire::{Frames, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
+use crate::wire::{Frames, Loss, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
 
 /// An interface that every machine has, and two that none has.
 const LO: &str = "lo";
@@ -147,7 +147,7 @@ fn a_process_that_was_relieved_is_heard_to_its_end_however_late() {
     let mut played = Played::new(&[LO]);
     let first = played.next(&[LO]);
     played.takes_over(&first, 1);
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     said(&first, (0..200).map(completed));
     played.keeper.told = Some(0);
     played.takes_over(&second, 1);
@@ -172,7 +172,7 @@ fn only_the_process_that_has_lied_is_ended() {
     let mut played = Played::new(&[LO]);
     let first = played.next(&[LO]);
     played.takes_over(&first, 1);
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     played.takes_over(&second, 1);
     for (theirs, retired, current) in [(&first, false, true), (&second, false, false)] {
         said(theirs, [completed(1)]);
@@ -193,10 +193,107 @@ fn a_lie_of_a_process_that_has_ended_since_ends_no_other() {
     played.takes_over(&first, 1);
     said(&first, [completed(1)]);
     played.keeper.serve();
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     played.takes_over(&second, 1);
     played.keeper.retired.take().unwrap().0.into_child().end();
     played.sender.send(Wish::Distrust("a lie"));
     played.keeper.obey();
     assert!(played.keeper.current.is_some());
+}
+
+/// What a process says that has opened the first of its interfaces, and could not open the second.
+fn opened_the_first_alone(theirs: &OwnedFd) {
+    let words = "as a test".to_owned();
+    said(
+        theirs,
+        [
+            Setup::Opened { number: 0, index: 1 },
+            Setup::NotOpened { number: 1, lasting: false, words },
+            Setup::Confined,
+        ],
+    );
+}
+
+#[test]
+fn a_process_that_brings_no_interface_leaves_those_who_knock_alone() {
+    let mut played = Played::new(&[LO, OTHER]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    played.told.try_iter().for_each(drop);
+    let serving = played.keeper.current.as_ref().unwrap().id();
+    // The other one fails, and is tried again from time to time.
+    let second = played.next(&[LO, OTHER]);
+    played.keeper.fresh.retain(|name| name == OTHER);
+    opened_the_first_alone(&second);
+    played.keeper.serve();
+    assert!(played.keeper.next.is_none(), "it would end every attempt on {LO}, and has nothing for it");
+    assert_eq!(played.keeper.current.as_ref().unwrap().id(), serving);
+    assert!(played.told.try_iter().all(|told| !matches!(told, Told::PlanWanted)));
+    assert!(played.keeper.fresh.is_empty() && played.keeper.look_at.is_some());
+}
+
+#[test]
+fn a_process_takes_over_an_interface_that_was_lost_meanwhile() {
+    let mut played = Played::new(&[LO, OTHER]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    played.told.try_iter().for_each(drop);
+    let second = played.next(&[LO, OTHER]);
+    said(&first, [Sight::Lost { number: 0, loss: Loss::Gone }]);
+    played.keeper.serve();
+    opened_the_first_alone(&second);
+    played.keeper.serve();
+    assert!(played.keeper.next.is_some());
+    assert!(played.told.try_iter().any(|told| matches!(told, Told::PlanWanted)));
+}
+
+/// One that has been relieved, one that serves, and one that is ready, which has an interface more than the others.
+fn three(busy: bool) -> (Played, [OwnedFd; 3]) {
+    let mut played = Played::new(&[LO]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    said(&first, (0..5).map(completed));
+    played.keeper.told = busy.then_some(0);
+    let second = played.next(&[LO, OTHER]);
+    played.takes_over(&second, 1);
+    let third = played.next(&[LO, OTHER, GONE]);
+    said(&third, [Setup::Opened { number: 0, index: 1 }, Setup::Confined]);
+    played.keeper.serve();
+    played.keeper.load(Plan::default());
+    said(&third, [Sight::Synced(1)]);
+    played.keeper.serve();
+    (played, [first, second, third])
+}
+
+fn goes_on_until_the_third_serves(played: &mut Played) {
+    let end = played.keeper.clock.now() + Duration::from_secs(10);
+    while !serving(played, GONE) {
+        assert!(played.keeper.clock.now() < end, "it never does");
+        played.sender.send(Wish::Next);
+        played.keeper.obey();
+        played.keeper.serve();
+    }
+}
+
+fn serving(played: &Played, name: &str) -> bool {
+    played.keeper.current.as_ref().is_some_and(|capture| capture.has(name))
+}
+
+#[test]
+fn a_process_that_was_relieved_is_heard_to_its_end_though_another_one_is_ready() {
+    let (mut played, [first, _second, _third]) = three(true);
+    assert!(played.keeper.retired.as_ref().is_some_and(|(capture, _)| !capture.has(OTHER)));
+    drop(first);
+    goes_on_until_the_third_serves(&mut played);
+    assert_eq!(played.seen(), 5, "what it had seen is lost");
+}
+
+#[test]
+fn a_process_that_is_ready_waits_for_none_if_nobody_serves() {
+    let (mut played, [first, second, _third]) = three(false);
+    assert!(played.keeper.next.is_some() && !serving(&played, GONE));
+    drop(second);
+    goes_on_until_the_third_serves(&mut played);
+    assert!(played.keeper.retired.is_some(), "the first one is heard still");
+    drop(first);
 }

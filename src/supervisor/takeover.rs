@@ -196,6 +196,11 @@ impl Capture {
         self.feeds.values().any(|known| known == name)
     }
 
+    /// Whether there is no interface that it has and the other one lacks.
+    pub(super) fn brings_nothing_to(&self, other: &Capture) -> bool {
+        self.feeds.values().all(|name| other.has(name))
+    }
+
     /// The next thing that it has said.
     pub(super) fn next(&mut self) -> Result<Option<Word>, BadMessage> {
         while let Some(heard) = self.child.next() {
