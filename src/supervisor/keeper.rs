@@ -98,8 +98,8 @@ pub struct Keeper {
     /// Those of them that the next process opens.
     pub(super) fresh: Vec<String>,
     /// When a process is to be started in place of one that has died.
-    start_at: Option<Moment>,
-    deaths: Deaths,
+    pub(super) start_at: Option<Moment>,
+    pub(super) deaths: Deaths,
     /// Whether one has died, and none has taken over since.
     mourning: bool,
     /// What was found lacking, and said.

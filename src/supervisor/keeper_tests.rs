@@ -297,3 +297,24 @@ fn a_process_that_is_ready_waits_for_none_if_nobody_serves() {
     assert!(played.keeper.retired.is_some(), "the first one is heard still");
     drop(first);
 }
+
+#[test]
+fn a_process_that_says_again_and_again_that_its_interface_is_gone_is_not_replaced_at_once() {
+    let mut played = Played::new(&[LO]);
+    let index = Host::look().unwrap().find(LO).unwrap().index;
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let theirs = played.next(&[LO]);
+        played.takes_over(&theirs, index);
+        said(&theirs, [Sight::Lost { number: 0, loss: Loss::Gone }]);
+        played.keeper.serve();
+        assert!(played.keeper.wanted.contains(LO));
+        let now = played.keeper.clock.now();
+        pauses.push(played.keeper.start_at.map_or(Duration::ZERO, |at| at.wait_from(now)));
+        // As if one were started.
+        played.keeper.start_at = None;
+        played.keeper.wanted.clear();
+    }
+    assert_eq!(pauses[0], Duration::ZERO, "an interface can be made anew with the same number");
+    assert!(pauses[5] > Duration::from_millis(50), "{pauses:?}");
+}
