@@ -57,6 +57,8 @@ pub enum Wish {
     Next,
     /// That the capture process has said what it cannot know, and is to be ended.
     Distrust(&'static str),
+    /// To see whether the capture process is alive, by asking it now and again.
+    Check,
     /// To end the capture process, tell what it has seen, and say so.
     End(Sender<()>),
 }
@@ -268,6 +270,7 @@ impl Keeper {
                 }
                 Wish::Next => self.told = None,
                 Wish::Distrust(why) => self.distrust(why),
+                Wish::Check => self.check(),
                 Wish::End(done) => {
                     let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
                     let seen = all.into_iter().flatten().flat_map(last_words).collect();
@@ -318,6 +321,17 @@ impl Keeper {
         }
         if let Some(capture) = self.current.take_if(|capture| capture.id() == liar) {
             self.died(capture, why);
+        }
+    }
+
+    /// Ends the current process if it has left unanswered what it was asked long ago, and asks it otherwise.
+    fn check(&mut self) {
+        let now = self.clock.now();
+        if let Some(capture) = self.current.take_if(|capture| !capture.answers(now)) {
+            self.died(capture, "it does not answer; it");
+        }
+        if let Some(capture) = &mut self.current {
+            capture.ask(now);
         }
     }
 

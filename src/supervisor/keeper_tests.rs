@@ -83,7 +83,7 @@ fn completed(slot: u64) -> Sight {
 /// What the process has been told since the last call.
 fn orders(theirs: &OwnedFd) -> Vec<OrderMessage> {
     let (mut frames, mut bytes) = (Frames::<ORDER_SIZE>::default(), vec![0; 1 << 20]);
-    let (read, _) = recv(theirs, &mut bytes[..], RecvFlags::empty()).unwrap();
+    let Ok((read, _)) = recv(theirs, &mut bytes[..], RecvFlags::empty()) else { return Vec::new() };
     frames.add(&bytes[..read]);
     std::iter::from_fn(|| frames.next_frame().map(|frame| decode(frame).unwrap())).collect()
 }
@@ -317,4 +317,38 @@ fn a_process_that_says_again_and_again_that_its_interface_is_gone_is_not_replace
     }
     assert_eq!(pauses[0], Duration::ZERO, "an interface can be made anew with the same number");
     assert!(pauses[5] > Duration::from_millis(50), "{pauses:?}");
+}
+
+#[test]
+fn a_process_that_answers_nothing_is_replaced() {
+    let mut played = Played::new(&[LO]);
+    let theirs = played.next(&[LO]);
+    played.takes_over(&theirs, 1);
+    let check = |played: &mut Played| {
+        played.sender.send(Wish::Check);
+        played.keeper.obey();
+        played.keeper.serve();
+        played.keeper.current.as_mut().map(|capture| capture.asked = capture.asked.and(Some(Moment::START)))
+    };
+    check(&mut played);
+    let Some(OrderMessage::Sync(number)) = orders(&theirs).pop() else { panic!("it was not asked") };
+    said(&theirs, [Sight::Synced(number)]);
+    assert!(check(&mut played).is_some(), "its answer was there, only not heard");
+    assert_eq!(played.keeper.current.as_ref().unwrap().asked, None);
+    assert!(orders(&theirs).is_empty(), "it owed an answer when it was to be asked");
+    check(&mut played);
+    assert_eq!(orders(&theirs), [OrderMessage::Sync(number + 1)]);
+    assert!(check(&mut played).is_none() && played.keeper.start_at.is_some());
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_a_lie() {
+    for number in [1, 2] {
+        let mut played = Played::new(&[LO]);
+        let theirs = played.next(&[LO]);
+        played.takes_over(&theirs, 1);
+        said(&theirs, [Sight::Synced(number)]);
+        played.keeper.serve();
+        assert!(played.keeper.current.is_none());
+    }
 }
