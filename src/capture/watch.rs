@@ -127,11 +127,13 @@ impl Watch {
         // What arrived then is in the ring by now.
         thread::sleep(GATHER);
         for _ in 0..LAST_LOOKS {
-            if self.take_hits(shift, reports)? == Arrived::Nothing {
+            let arrived = self.take_hits(shift, reports)?;
+            // At once: whoever relieved this process does not wait for ever.
+            self.tell(reports)?;
+            if arrived == Arrived::Nothing {
                 break;
             }
         }
-        self.tell(reports)?;
         self.line.flush_all()
     }
 

@@ -63,6 +63,10 @@ impl Strays {
     /// Notes a stray; `most` is how many need to be remembered.
     pub(super) fn note(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         self.packets = self.packets.saturating_add(1);
+        if let Some((_, at)) = ports.last_mut(&self.ports).filter(|(last, _)| *last == step) {
+            *at = now;
+            return;
+        }
         let known = ports.take(&mut self.ports, |(known, _)| *known == step);
         if known.is_none() && self.ports.len() >= most.max(1) {
             ports.pop(&mut self.ports);

@@ -267,7 +267,7 @@ impl Table {
         let result = change(&mut entry.attempt);
         if entry.attempt.since() != before {
             entry.stamp = stamp;
-            if entry.is_early {
+            if entry.is_early && !self.early.ends_with(key) {
                 // Time goes forwards, so whatever counts from now is the youngest.
                 self.early.remove(&mut self.entries, key, links);
                 self.early.push(&mut self.entries, key, links);
