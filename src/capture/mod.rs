@@ -6,6 +6,7 @@ pub mod filter;
 mod line;
 mod live;
 mod process;
+mod time_of_day;
 mod watch;
 
 pub use process::{CaptureError, Seen, run};

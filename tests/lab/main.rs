@@ -34,6 +34,7 @@ mod wire;
 mod allow;
 mod article;
 mod background;
+mod batches;
 mod clock;
 mod commands;
 mod confined;
