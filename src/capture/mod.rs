@@ -9,4 +9,6 @@ mod process;
 mod time_of_day;
 mod watch;
 
+pub use live::{BATCH, RINGS};
 pub use process::{CaptureError, Seen, run};
+pub use watch::GATHER;

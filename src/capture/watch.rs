@@ -22,7 +22,7 @@ use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
 ///
 /// A lone packet is judged at once; of a flood, each wake-up then takes what has come in this time, since being woken
 /// costs ten times what judging a packet does.
-const GATHER: Duration = Duration::from_millis(1);
+pub const GATHER: Duration = Duration::from_millis(1);
 
 /// The longest that a packet may have waited to be seen.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
