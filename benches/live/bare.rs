@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::{io, thread};
 
-use knockd::capture::{BATCH, GATHER, RINGS, filter};
+use knockd::capture::{BATCH, Gather, RINGS, filter};
+use knockd::clock::Clock;
 use knockd::flags::FlagRule;
 use knockd::message::{Families, Traffic};
 use knockd::packet::{LinkLayer, SNAP_LENGTH, decode};
@@ -15,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// How the loop gets its packets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As our daemon: immediate mode, `poll`, and a millisecond of gathering.
+    /// As our daemon: immediate mode, `poll`, and a millisecond of gathering where many packets come.
     Same,
     /// libpcap's own loop, which hands over what has come within a millisecond.
     Millisecond,
@@ -65,13 +66,19 @@ fn watch(style: Style, capture: Capture<Inactive>, mut see: impl FnMut(&[u8])) {
         Style::Same => {
             let open = capture.immediate_mode(true).open().and_then(Capture::setnonblock);
             let mut capture = listening(open.expect("root's rights"));
+            let clock = Clock;
+            let mut gather = Gather::new(clock.now());
+            let wait = |capture: &Capture<_>| {
+                poll(&mut [PollFd::new(capture, PollFlags::IN)], None).expect("waiting for packets");
+            };
             loop {
                 match capture.dispatch(Some(BATCH), |packet| see(packet.data)).expect("packets") {
-                    0 => {
-                        poll(&mut [PollFd::new(&capture, PollFlags::IN)], None).expect("waiting for packets");
-                    }
+                    0 => wait(&capture),
                     BATCH => {}
-                    _ => thread::sleep(GATHER),
+                    _ => match gather.pause(clock.now()) {
+                        Some(pause) => thread::sleep(pause),
+                        None => wait(&capture),
+                    },
                 }
             }
         }
