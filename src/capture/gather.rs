@@ -60,7 +60,7 @@ mod tests {
         let mut gather = Gather::new(at(0));
         assert!((0..32).all(|_| gather.pause(at(500)).is_none()), "a knock");
         let pauses = (500..1500).filter(|time| gather.pause(at(*time)).is_some()).count();
-        assert_eq!(pauses, 750, "of a thousand packets in a second");
+        assert_eq!(pauses, 751, "of a thousand packets in a second");
     }
 
     #[test]

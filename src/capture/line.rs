@@ -90,10 +90,15 @@ impl Line {
 
     /// Tells the executor something that must reach it.
     pub(super) fn say(&mut self, message: &impl Serialize) -> Result<(), LineError> {
+        self.say_soon(message);
+        self.flush()
+    }
+
+    /// The same, with what is said next.
+    pub(super) fn say_soon(&mut self, message: &impl Serialize) {
         if let Some(bytes) = encode::<_, SIGHTING_SIZE>(message) {
             self.unsent.extend_from_slice(&bytes);
         }
-        self.flush()
     }
 
     /// Sends what there is room for.

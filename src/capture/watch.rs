@@ -243,12 +243,15 @@ impl Watch {
         if !progress.is_empty() || self.left_out > 0 {
             progress.left_out += std::mem::take(&mut self.left_out);
             if self.line.is_free() {
-                self.line.say(&Sight::Progress(progress))?;
+                self.line.say_soon(&Sight::Progress(progress));
             } else {
                 self.left_out = progress.lines();
             }
         }
-        sights.iter().try_for_each(|sight| self.line.say(sight))
+        for sight in &sights {
+            self.line.say_soon(sight);
+        }
+        self.line.flush()
     }
 
     /// Sleeps until a packet, an order or a deadline comes.
