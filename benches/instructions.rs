@@ -36,6 +36,8 @@ struct Scene {
     window: u32,
     /// How many sources knock.
     sources: u32,
+    /// Whether a door looks back at what its sources did before.
+    looks_back: bool,
     /// How many packets come before those that are counted.
     before: u32,
     /// The source and the destination port of the packet with this number.
@@ -44,7 +46,8 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, packet: fn(&Scene, u32) -> (u32, u16)) -> Scene {
-        Scene { name: name.to_owned(), doors: 1, window: 1, sources: 1000, before: BEFORE, packet }
+        let name = name.to_owned();
+        Scene { name, doors: 1, window: 1, sources: 1000, looks_back: false, before: BEFORE, packet }
     }
 }
 
@@ -57,6 +60,9 @@ fn guarded() -> Vec<Scene> {
         Scene::new("strays of one source", one_stray),
         Scene::new("strays of new sources", strays),
         Scene::new("a scan", scan),
+        Scene { looks_back: true, ..Scene::new("strays of new sources, remembered", strays) },
+        Scene { looks_back: true, ..Scene::new("a scan, remembered", scan) },
+        Scene::new("first hits of one source", first_hits),
         Scene { before: 70_000, ..Scene::new("forged first hits, table full", forged) },
     ]
 }
@@ -107,6 +113,11 @@ fn scan(_: &Scene, number: u32) -> (u32, u16) {
     (7, 1000 + u16::try_from(number % 8000).unwrap_or(0))
 }
 
+/// One source goes on making the first hit.
+fn first_hits(_: &Scene, _: u32) -> (u32, u16) {
+    (7, ports(0)[0])
+}
+
 /// Each packet comes from somebody else, to a port that somebody's sequence begins with.
 fn forged(_: &Scene, number: u32) -> (u32, u16) {
     (number, ports(0)[0])
@@ -127,7 +138,8 @@ fn plan(scene: &Scene) -> Plan {
             Step { port, protocol: Protocol::Tcp }
         };
         let sequence = Sequence::new(ports(number).map(step).to_vec()).expect("a sequence");
-        let limit = Limit::auto(&sequence);
+        let limit = Limit::auto(&sequence)
+            .map(|limit| Limit { from_before: limit.from_before || scene.looks_back, ..limit });
         let door = (number / scene.window) as usize;
         Slot { id: SlotId(number.into()), door, sequence, once: false, limit }
     };

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 source tests/needs.sh
-# shellcheck source=tests/namespaces.sh
-source tests/namespaces.sh
+# shellcheck source=tests/lab.sh
+source tests/lab.sh
 
 ((EUID == 0)) || fail "needs root, to make hosts out of network namespaces"
 export KNOCK_LAB_ID=scale$$

@@ -5,11 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 source tests/needs.sh
-# shellcheck source=tests/namespaces.sh
-source tests/namespaces.sh
-
-# The lab's namespaces bear this name; see tests/lab/net.rs.
-export KNOCK_LAB_ID=${KNOCK_LAB_ID:-run$$}
+# shellcheck source=tests/lab.sh
+source tests/lab.sh
 
 trap clean_up EXIT
 trap 'exit 130' INT

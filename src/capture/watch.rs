@@ -1,8 +1,7 @@
 //! The capture loop: waits for packets, orders and deadlines, and feeds the tracker.
 
-use std::collections::HashSet;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -10,12 +9,13 @@ use rustix::io::Errno;
 use super::line::{Line, LineError};
 use super::live::{Arrived, Feed};
 use super::process::Seen;
+use super::time_of_day::TimeOfDay;
 use crate::clock::Clock;
 use crate::message::{Families, Generation, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
 use crate::quota::Quota;
-use crate::track::{Here, Tracker};
+use crate::track::{Addresses, Here, Tracker};
 use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
 
 /// How long packets gather once one has come.
@@ -37,8 +37,8 @@ const LAST_LOOKS: usize = 1000;
 /// the other, one judges each.
 #[derive(Clone, Copy, Debug)]
 struct Shift {
-    after: SystemTime,
-    until: Option<SystemTime>,
+    after: TimeOfDay,
+    until: Option<TimeOfDay>,
 }
 
 impl Shift {
@@ -46,10 +46,10 @@ impl Shift {
     /// shift has been passed over, and everything counts: the time of day can be set back, by years where the clock was
     /// wrong as the machine started.
     fn after_look(self, arrived: Arrived) -> Shift {
-        if arrived == Arrived::FullBatch { self } else { Shift { after: UNIX_EPOCH, ..self } }
+        if arrived == Arrived::FullBatch { self } else { Shift { after: TimeOfDay::START, ..self } }
     }
 
-    fn covers(&self, at: SystemTime) -> bool {
+    fn covers(&self, at: TimeOfDay) -> bool {
         self.after < at && self.until.is_none_or(|until| at <= until)
     }
 }
@@ -79,7 +79,7 @@ impl Watch {
         Watch {
             line,
             feeds,
-            tracker: Tracker::new(Here::Addresses(HashSet::new()), families),
+            tracker: Tracker::new(Here::Addresses(Addresses::default()), families),
             generation: Generation::default(),
             clock,
             shift: None,
@@ -127,11 +127,13 @@ impl Watch {
         // What arrived then is in the ring by now.
         thread::sleep(GATHER);
         for _ in 0..LAST_LOOKS {
-            if self.take_hits(shift, reports)? == Arrived::Nothing {
+            let arrived = self.take_hits(shift, reports)?;
+            // At once: whoever relieved this process does not wait for ever.
+            self.tell(reports)?;
+            if arrived == Arrived::Nothing {
                 break;
             }
         }
-        self.tell(reports)?;
         self.line.flush_all()
     }
 
@@ -152,10 +154,10 @@ impl Watch {
                 }
                 Instruction::Sync(number) => self.line.say(&Sight::Synced(number))?,
                 Instruction::Go { after } => {
-                    self.shift = Some(Shift { after: time(after), until: None });
+                    self.shift = Some(Shift { after: TimeOfDay::from_micros(after), until: None });
                 }
                 Instruction::Stop { until } => match &mut self.shift {
-                    Some(shift) => shift.until = Some(time(until)),
+                    Some(shift) => shift.until = Some(TimeOfDay::from_micros(until)),
                     None => return Err(LineError::Ended),
                 },
                 Instruction::Look => self.lose(|feed| (!feed.is_bound()).then_some(Loss::Gone))?,
@@ -191,10 +193,10 @@ impl Watch {
     fn take_hits(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<Arrived, LineError> {
         let mut most = Arrived::Nothing;
         let (clock, seen) = (self.clock, self.seen);
-        let read_clocks = || (clock.now(), SystemTime::now());
+        let read_clocks = || (clock.now(), TimeOfDay::now());
         let mut clocks = read_clocks();
         let (tracker, latest) = (&mut self.tracker, &mut self.latest);
-        let mut take = |hit: &Hit, at: SystemTime| {
+        let mut take = |hit: &Hit, at: TimeOfDay| {
             if let Some(seen) = seen {
                 seen(hit);
             }
@@ -288,11 +290,6 @@ fn explained(feed: &Feed, loss: Loss) -> Loss {
     if feed.is_bound() { loss } else { Loss::Gone }
 }
 
-/// The time that a message means.
-fn time(microseconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_micros(microseconds)
-}
-
 /// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets
 /// by when they came, not by when it sees them.
 ///
@@ -300,15 +297,15 @@ fn time(microseconds: u64) -> SystemTime {
 /// the daemon was held up in between.  A difference that no waiting explains comes from a time of day that was changed
 /// meanwhile, and is passed over.
 fn arrival(
-    at: SystemTime,
-    clocks: &mut (Moment, SystemTime),
-    read_clocks: impl Fn() -> (Moment, SystemTime),
+    at: TimeOfDay,
+    clocks: &mut (Moment, TimeOfDay),
+    read_clocks: impl Fn() -> (Moment, TimeOfDay),
 ) -> Moment {
     if at > clocks.1 {
         *clocks = read_clocks();
     }
     let (now, time_of_day) = *clocks;
-    let age = time_of_day.duration_since(at).unwrap_or_default();
+    let age = time_of_day.since(at);
     if age > LONGEST_WAIT { now } else { now.back(age) }
 }
 

@@ -1,13 +1,16 @@
 # shellcheck shell=bash
-# For sourcing, after needs.sh: what scripts need that have hosts made out of network namespaces.
+# For sourcing: what the lab needs besides programs, and what is to be removed when it was killed.  The script that
+# sources it calls clean_up on every way out.
 
-# leftovers: the namespaces of this run that are still there; see tests/lab/net.rs for their names.
+# The lab's namespaces bear this name; see tests/lab/net.rs.
+export KNOCK_LAB_ID=${KNOCK_LAB_ID:-run$$}
+
 leftovers() {
     ((EUID == 0)) && command -v ip >/dev/null || return 0
     ip netns list | awk -v prefix="kl-$KNOCK_LAB_ID-" 'index($1, prefix) == 1 { print $1 }'
 }
 
-# clean_up: removes what programs that were killed could not remove.
+# Removes what tests that were killed could not remove.
 clean_up() {
     local namespace pid
     for namespace in $(leftovers); do
@@ -18,11 +21,11 @@ clean_up() {
     done
 }
 
-# fetch_peer: Debian's knockd 0.8, to compare with; unpacked only, since its installation would start it.
+# Debian's knockd 0.8, to test against; unpacked only, since its installation would start it.
 fetch_peer() {
     [[ -x target/peer/usr/sbin/knockd && -x target/peer/usr/bin/knock ]] && return
     command -v apt-get >/dev/null || return 0
-    echo "Fetching Debian's knockd to compare with"
+    echo "Fetching Debian's knockd to test against" >&2
     rm -rf target/peer target/peer.new
     mkdir -p target/peer.new
     # Root's apt-get would hand the download to a user who may not write here.
