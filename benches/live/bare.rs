@@ -3,26 +3,20 @@
 use std::hint::black_box;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 use std::{io, thread};
 
-use knockd::capture::filter;
+use knockd::capture::{BATCH, Gather, RINGS, filter};
+use knockd::clock::Clock;
 use knockd::flags::FlagRule;
 use knockd::message::{Families, Traffic};
 use knockd::packet::{LinkLayer, SNAP_LENGTH, decode};
 use pcap::{Activated, Capture, Inactive, State};
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// As `src/capture/live.rs` has it for one interface.
-const RING: i32 = 1 << 20;
-const BATCH: usize = 64;
-/// As `src/capture/watch.rs` has it.
-const GATHER: Duration = Duration::from_millis(1);
-
 /// How the loop gets its packets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As our daemon: immediate mode, `poll`, and a millisecond of gathering.
+    /// As our daemon: immediate mode, `poll`, and a millisecond of gathering where many packets come.
     Same,
     /// libpcap's own loop, which hands over what has come within a millisecond.
     Millisecond,
@@ -66,19 +60,25 @@ pub(crate) fn main(args: &[String]) {
 
 /// Does this with each packet, until the process is killed.
 fn watch(style: Style, capture: Capture<Inactive>, mut see: impl FnMut(&[u8])) {
-    let snap_length = i32::try_from(SNAP_LENGTH).expect("a small length");
-    let capture = capture.snaplen(snap_length).buffer_size(RING).promisc(false);
+    let size = |bytes: usize| i32::try_from(bytes).expect("a small size");
+    let capture = capture.snaplen(size(SNAP_LENGTH)).buffer_size(size(RINGS)).promisc(false);
     match style {
         Style::Same => {
             let open = capture.immediate_mode(true).open().and_then(Capture::setnonblock);
             let mut capture = listening(open.expect("root's rights"));
+            let clock = Clock;
+            let mut gather = Gather::new(clock.now());
+            let wait = |capture: &Capture<_>| {
+                poll(&mut [PollFd::new(capture, PollFlags::IN)], None).expect("waiting for packets");
+            };
             loop {
                 match capture.dispatch(Some(BATCH), |packet| see(packet.data)).expect("packets") {
-                    0 => {
-                        poll(&mut [PollFd::new(&capture, PollFlags::IN)], None).expect("waiting for packets");
-                    }
+                    0 => wait(&capture),
                     BATCH => {}
-                    _ => thread::sleep(GATHER),
+                    _ => match gather.pause(clock.now()) {
+                        Some(pause) => thread::sleep(pause),
+                        None => wait(&capture),
+                    },
                 }
             }
         }

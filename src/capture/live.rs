@@ -17,13 +17,13 @@ use crate::supervisor::Host;
 /// In immediate mode every packet has a small place of its own in it, thousands in all.  Otherwise libpcap makes
 /// blocks of 256 KiB that each close after the gathering time, so that four lone packets would fill this ring while
 /// the daemon waits for its turn on a busy machine, and the rest of a knock would be lost.
-const RINGS: usize = 1 << 20;
+pub const RINGS: usize = 1 << 20;
 
 /// The smallest ring, however many interfaces there are; it holds some hundreds of packets.
 const SMALLEST_RING: usize = 256 << 10;
 
 /// The most packets that are handled before the loop looks at anything else: less than a tenth of a millisecond's work.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 
 /// An interface from which hits come.
 pub(super) struct Feed {

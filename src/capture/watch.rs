@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::gather::{Gather, TIME};
 use super::line::{Line, LineError};
 use super::live::{Arrived, Feed};
 use super::process::Seen;
@@ -17,12 +18,6 @@ use crate::packet::Hit;
 use crate::quota::Quota;
 use crate::track::{Addresses, Here, Tracker};
 use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
-
-/// How long packets gather once one has come.
-///
-/// A lone packet is judged at once; of a flood, each wake-up then takes what has come in this time, since being woken
-/// costs ten times what judging a packet does.
-const GATHER: Duration = Duration::from_millis(1);
 
 /// The longest that a packet may have waited to be seen.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -65,6 +60,7 @@ pub(super) struct Watch {
     shift: Option<Shift>,
     /// When the latest hit arrived.
     latest: Moment,
+    gather: Gather,
     quota: Quota,
     /// How many lines for the log were not sent, and are still to be counted.
     left_out: u64,
@@ -84,6 +80,7 @@ impl Watch {
             clock,
             shift: None,
             latest,
+            gather: Gather::new(latest),
             quota: Quota::new(latest),
             left_out: 0,
             seen,
@@ -116,7 +113,10 @@ impl Watch {
             self.tell(&mut reports)?;
             match arrived {
                 Arrived::FullBatch => {}
-                Arrived::Some => thread::sleep(GATHER),
+                Arrived::Some => match self.gather.pause(self.clock.now()) {
+                    Some(pause) => thread::sleep(pause),
+                    None => self.wait()?,
+                },
                 Arrived::Nothing => self.wait()?,
             }
         }
@@ -125,7 +125,7 @@ impl Watch {
     /// Judges what has arrived until this process was relieved.
     fn end(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<(), LineError> {
         // What arrived then is in the ring by now.
-        thread::sleep(GATHER);
+        thread::sleep(TIME);
         for _ in 0..LAST_LOOKS {
             let arrived = self.take_hits(shift, reports)?;
             // At once: whoever relieved this process does not wait for ever.

@@ -34,6 +34,8 @@ pub struct Tracker {
     identities: Pool<Identity>,
     /// How many strays of one source are worth remembering, given the limits of all slots.
     most_strays: usize,
+    /// With as many strays as this, no slot's limit is exceeded yet.
+    least_limit: u16,
     /// The attempts of the source at hand; kept to use its space again.
     keys: Vec<u32>,
     /// The slots that the hit at hand begins attempts at; kept likewise.
@@ -42,8 +44,8 @@ pub struct Tracker {
     stamp: u64,
     /// When the latest hit came.
     latest: Moment,
-    /// The stray that was the latest hit, of somebody of whom nothing is remembered.
-    fleeting: Option<(IpAddr, Newcomer)>,
+    /// The latest hit, if nothing is remembered of it or of whoever made it.
+    fleeting: Option<Hit>,
 }
 
 /// The hit at hand.
@@ -70,6 +72,7 @@ impl Tracker {
             table: Table::new(1),
             identities: Pool::new(),
             most_strays: 0,
+            least_limit: u16::MAX,
             keys: Vec::new(),
             beginning: Vec::new(),
             stamp: 0,
@@ -101,6 +104,7 @@ impl Tracker {
         let slots: Vec<Option<SlotId>> = removed.iter().map(slot).collect();
         self.armed.clear();
         self.most_strays = 0;
+        self.least_limit = u16::MAX;
         for slot in plan.slots {
             self.arm(slot);
         }
@@ -123,6 +127,7 @@ impl Tracker {
             // Ports of the sequence itself may be among the strays, and do not count.
             let worth = usize::from(limit.strays) + 1 + slot.sequence.steps().len();
             self.most_strays = self.most_strays.max(worth);
+            self.least_limit = self.least_limit.min(limit.strays);
         }
         if exposure::is_exposable(&slot) {
             // Its packets are counted along with the ports.
@@ -154,12 +159,9 @@ impl Tracker {
         if left_out || !self.here.is_possible_sender(hit.source, hit.by_loopback) {
             return;
         }
-        let step = hit.step();
-        let is_in_use = self.armed.is_in_use(step);
-        let to_us = self.here.is_destination(hit.destination, hit.by_loopback);
-        let packet = Packet { hit, step, is_in_use, to_us, now };
+        let packet = self.packet(hit, now);
         self.forget_what_is_past(now);
-        if !is_in_use && self.table.sources.is_empty() {
+        if !packet.is_in_use && self.table.sources.is_empty() {
             self.note_strangers_stray(&packet);
             return;
         }
@@ -173,9 +175,11 @@ impl Tracker {
             None if self.greet(&packet, &who, reports) => return,
             _ => {}
         }
-        let took = self.go_on(&packet, found, reports);
-        let found = self.table.sources.again(&who, found);
-        let found = self.begin(&packet, &who, found, reports);
+        let (took, all) = self.go_on(&packet, found, reports);
+        let mut found = self.table.sources.again(&who, found);
+        if !all {
+            found = self.begin(&packet, &who, found, reports);
+        }
         if took {
             return;
         }
@@ -183,6 +187,13 @@ impl Tracker {
             Some(id) => self.note_stray(&packet, id, reports),
             None => self.note_strangers_stray(&packet),
         }
+    }
+
+    fn packet<'a>(&self, hit: &'a Hit, now: Moment) -> Packet<'a> {
+        let step = hit.step();
+        let is_in_use = self.armed.is_in_use(step);
+        let to_us = self.here.is_destination(hit.destination, hit.by_loopback);
+        Packet { hit, step, is_in_use, to_us, now }
     }
 
     /// Forgets strangers, unless something that is armed looks back at what they did: strays count from the first hit on,
@@ -194,22 +205,24 @@ impl Tracker {
             if !self.armed.looks_back() {
                 self.table.sources.forget_strangers();
             }
-        } else if let Some((source, newcomer)) = fleeting {
-            self.table.greet(&self.table.sources.who(source), newcomer);
+        } else if let Some(hit) = fleeting {
+            self.remember_stray(&self.packet(&hit, now));
         }
     }
 
-    /// Notes a stray of somebody of whom nothing is remembered.
+    /// Notes a hit of somebody of whom nothing is remembered, to which it is nothing but a stray.
     fn note_strangers_stray(&mut self, packet: &Packet<'_>) {
-        if !self.is_stray(packet) {
-            return;
-        }
-        let source = packet.hit.source;
-        let newcomer = self.newcomer(packet, None, 0);
         if self.armed.looks_back() {
-            self.table.greet(&self.table.sources.who(source), newcomer);
+            self.remember_stray(packet);
         } else {
-            self.fleeting = Some((source, newcomer));
+            self.fleeting = Some(*packet.hit);
+        }
+    }
+
+    fn remember_stray(&mut self, packet: &Packet<'_>) {
+        if self.is_stray(packet) {
+            let newcomer = self.newcomer(packet, None, 0);
+            self.table.greet(&self.table.sources.who(packet.hit.source), newcomer);
         }
     }
 
@@ -313,17 +326,19 @@ impl Tracker {
         self.table.sources.end_attempt(id);
     }
 
-    /// Judges the hit for each attempt that its source has; whether it took one of them beyond the first hit, or would
-    /// have if it were no repeat.
-    fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> bool {
-        let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else { return false };
+    /// Judges the hit for each attempt that its source has: whether it took one of them beyond the first hit, or would
+    /// have if it were no repeat, and whether there is an attempt at every sequence that has this step.
+    fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> (bool, bool) {
         // To an attempt at a sequence without this step, the hit is a stray and nothing else.
         if !packet.is_in_use {
-            return false;
+            return (false, true);
         }
+        let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else {
+            return (false, false);
+        };
         let mut keys = std::mem::take(&mut self.keys);
         self.table.attempts_at(source, self.armed.with(packet.step), &mut keys);
-        let mut took = false;
+        let (mut took, all) = (false, keys.len() == self.armed.with(packet.step).len());
         for &key in &keys {
             let stamp = self.next_stamp();
             let Some(ArmedSlot { slot, view, .. }) = self.armed.get(self.table.slot(key)) else { continue };
@@ -344,7 +359,7 @@ impl Tracker {
             self.conclude(key, packet, verdict, guarded, reports);
         }
         self.keys = keys;
-        took
+        (took, all)
     }
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
@@ -355,9 +370,6 @@ impl Tracker {
         mut found: Found,
         reports: &mut Vec<Report>,
     ) -> Found {
-        if !packet.is_in_use {
-            return found;
-        }
         let mut beginning = std::mem::take(&mut self.beginning);
         beginning.clear();
         let starting = self.armed.starting_with(packet.step);
@@ -425,6 +437,9 @@ impl Tracker {
     /// Reports a line that has been shown whole without opening, and lets go of it.
     fn expose(&mut self, key: u32, packet: &Packet<'_>, completed: bool, reports: &mut Vec<Report>) {
         let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
+        if !exposure::is_exposable(slot) {
+            return;
+        }
         let packets = self.table.sources.strays(self.table.source(key)).packets();
         let exposed = exposure::whole(slot, packet.hit.source, self.table.attempt(key), completed, packets);
         if let Some(exposed) = exposed {
@@ -442,7 +457,8 @@ impl Tracker {
         }
         let (most, now, step) = (self.most_strays, packet.now, packet.step);
         self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
-        if !self.table.sources.is_watched(id) {
+        let may_be_many = self.table.sources.strays(id).len() > usize::from(self.least_limit);
+        if !may_be_many || !self.table.sources.is_watched(id) {
             return;
         }
         let mut keys = std::mem::take(&mut self.keys);
