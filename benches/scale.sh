@@ -29,5 +29,8 @@ need_cargo
 fetch_peer
 # For release but for the names of lines, as the benchmark itself is built.
 cargo build --profile bench --workspace --bins --locked
-cargo bench --bench scale --locked &
+program=$(cargo bench --bench scale --no-run --locked --message-format=json |
+    sed -n 's/.*"executable":"\([^"]*\/scale-[^"]*\)".*/\1/p')
+[[ -x $program ]] || fail "the program that measures was not built"
+"$program" &
 wait $!

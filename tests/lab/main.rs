@@ -46,6 +46,7 @@ mod faults;
 mod flags;
 mod floods;
 mod hardship;
+mod hurry;
 mod interfaces;
 mod interop;
 mod killed;
