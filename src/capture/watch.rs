@@ -61,6 +61,8 @@ pub(super) struct Watch {
     /// When the latest hit arrived.
     latest: Moment,
     gather: Gather,
+    /// Whether there may be orders.
+    is_spoken_to: bool,
     quota: Quota,
     /// How many lines for the log were not sent, and are still to be counted.
     left_out: u64,
@@ -81,6 +83,7 @@ impl Watch {
             shift: None,
             latest,
             gather: Gather::new(latest),
+            is_spoken_to: true,
             quota: Quota::new(latest),
             left_out: 0,
             seen,
@@ -92,7 +95,9 @@ impl Watch {
         let mut reports = Vec::new();
         loop {
             self.line.flush()?;
-            self.obey()?;
+            if std::mem::replace(&mut self.is_spoken_to, true) {
+                self.obey()?;
+            }
             let Some(shift) = self.shift else {
                 self.wait()?;
                 continue;
@@ -114,7 +119,7 @@ impl Watch {
             match arrived {
                 Arrived::FullBatch => {}
                 Arrived::Some => match self.gather.pause(self.clock.now()) {
-                    Some(pause) => thread::sleep(pause),
+                    Some(pause) => self.gather_for(pause),
                     None => self.wait()?,
                 },
                 Arrived::Nothing => self.wait()?,
@@ -254,6 +259,16 @@ impl Watch {
         self.line.flush()
     }
 
+    /// Lets packets gather for so long, unless an order comes.
+    fn gather_for(&mut self, pause: Duration) {
+        let timeout = Timespec::try_from(pause).ok();
+        let mut fds = [self.line.poll_fd()];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(said) => self.is_spoken_to = said > 0,
+            Err(_) => thread::sleep(pause),
+        }
+    }
+
     /// Sleeps until a packet, an order or a deadline comes.
     fn wait(&mut self) -> Result<(), LineError> {
         let now = self.clock.now();
@@ -267,6 +282,7 @@ impl Watch {
         match poll(&mut fds, timeout.as_ref().filter(|_| listens)) {
             Ok(_) => {
                 let troubles = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+                self.is_spoken_to = fds.last().is_some_and(|line| !line.revents().is_empty());
                 let alarms: Vec<bool> = fds.iter().map(|fd| fd.revents().intersects(troubles)).collect();
                 let mut alarms = alarms.into_iter();
                 if listens {
