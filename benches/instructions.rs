@@ -8,6 +8,8 @@
 
 #[path = "instructions/reading.rs"]
 mod reading;
+#[path = "instructions/savefile.rs"]
+mod savefile;
 #[path = "instructions/strikes.rs"]
 mod strikes;
 
@@ -219,6 +221,10 @@ fn main() {
                 reading::play();
             }
         }
+        ["savefile", directory, packets] => {
+            savefile::write(directory.as_ref(), packets.parse().expect("a number"));
+        }
+        ["count", file] => savefile::count(file.as_ref()),
         _ => {
             list(guarded());
             println!("{}\n{}", strikes::name(1000), reading::NAME);

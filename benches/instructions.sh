@@ -4,6 +4,7 @@
 #     benches/instructions.sh          measures
 #     benches/instructions.sh check    fails where it is more than benches/instructions.tsv allows
 #     benches/instructions.sh expect   writes that file anew
+#     benches/instructions.sh read     shows what a packet of a savefile takes: the daemon, and a loop that only counts
 #     benches/instructions.sh growth   shows how cost grows with doors, sources, armed sequences, and lines of a pad
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +15,7 @@ source tests/needs.sh
 margin=10 # percent
 expected=benches/instructions.tsv
 mode=${1-}
-case $mode in '' | check | expect | growth) ;; *) fail "what is $mode?  check, expect, growth, or nothing" ;; esac
+case $mode in '' | check | expect | read | growth) ;; *) fail "what is $mode?  check, expect, read, growth, or nothing" ;; esac
 
 need_cargo
 need valgrind=valgrind cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
@@ -24,6 +25,29 @@ trap 'rm -rf "$scratch"' EXIT
 program=$(cargo bench --bench instructions --no-run --locked --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\/instructions-[^"]*\)".*/\1/p')
 [[ -x $program ]] || fail "the program that is measured was not built"
+
+# whole COMMAND...: how many instructions this takes from start to end.
+whole() {
+    valgrind --tool=callgrind --callgrind-out-file="$scratch/out" --quiet "$@" >/dev/null 2>"$scratch/errors" ||
+        fail "$1: $(<"$scratch/errors")"
+    sed -n 's/^\(totals\|summary\): \([0-9]*\).*/\2/p' "$scratch/out" | tail -n 1
+}
+
+if [[ $mode == read ]]; then
+    cargo build --profile bench --bin knockd --locked
+    few=10000 many=30000
+    for packets in $few $many; do "$program" savefile "$scratch" $packets; done
+    daemon=$(dirname "$(dirname "$program")")/knockd
+    echo "| of a savefile | instructions a packet |"
+    echo "|---|---|"
+    # Of two savefiles, since starting takes many as well.
+    counted=$(($(whole "$daemon" -c "$scratch/knockd.conf" --read "$scratch/$many.pcap") -
+        $(whole "$daemon" -c "$scratch/knockd.conf" --read "$scratch/$few.pcap")))
+    echo "| \`knockd --read\` | $((counted / (many - few))) |"
+    counted=$(($(whole "$program" count "$scratch/$many.pcap") - $(whole "$program" count "$scratch/$few.pcap")))
+    echo "| a loop that only counts, with the same filter | $((counted / (many - few))) |"
+    exit
+fi
 
 # count NAME FILE: writes into the file how many instructions each packet, or each used line, of this work takes.
 count() {

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// How the loop gets its packets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As our daemon: immediate mode, `poll`, and a millisecond of gathering where many packets come.
+    /// As our daemon: immediate mode, `poll`, and two milliseconds of gathering where many packets come.
     Same,
     /// libpcap's own loop, which hands over what has come within a millisecond.
     Millisecond,

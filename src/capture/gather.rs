@@ -8,7 +8,7 @@ use crate::moment::Moment;
 ///
 /// Of a flood, each wake-up then takes what has come in this time, since being woken costs ten times what judging a packet
 /// does.
-pub(super) const TIME: Duration = Duration::from_millis(1);
+pub(super) const TIME: Duration = Duration::from_millis(2);
 
 /// How many wake-ups may follow one another at once, for a hit each: no knock has more hits.
 const AT_ONCE: u32 = 32;

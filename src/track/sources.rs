@@ -129,6 +129,8 @@ enum What {
     Known(Known),
 }
 
+/// In a cache line of its own: of a flood of forged addresses, each is one that is in no cache.
+#[repr(align(64))]
 struct Source {
     address: Address,
     hash: u32,

@@ -19,7 +19,7 @@ const HALF: u32 = BURST / 2;
 const LAST: u32 = BURST - 1;
 
 /// How many packets one look at the ring takes, see `BATCH` in `src/capture/live.rs`.
-const LOOK: u32 = 256;
+const LOOK: u32 = 512;
 
 /// How many calls one look may cost, and how many each time that the process falls asleep and is woken.
 const CALLS: u32 = 2;
