@@ -456,9 +456,10 @@ impl Tracker {
             return;
         }
         let (most, now, step) = (self.most_strays, packet.now, packet.step);
+        let is_watched = self.table.sources.is_watched(id);
         self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
-        let may_be_many = self.table.sources.strays(id).len() > usize::from(self.least_limit);
-        if !may_be_many || !self.table.sources.is_watched(id) {
+        // One without attempts may have been forgotten for it.
+        if !is_watched || self.table.sources.strays(id).len() <= usize::from(self.least_limit) {
             return;
         }
         let mut keys = std::mem::take(&mut self.keys);
