@@ -32,3 +32,24 @@ fn a_stranger_who_is_forgotten_for_the_very_stray_that_it_makes_does_no_harm() {
     assert_eq!(lab.hit(ALICE, "5"), []);
     assert_eq!(lab.knock(&["1", "2"]), [0]);
 }
+
+/// A first hit may be that of several sequences, and then takes the place of as many attempts.
+#[test]
+fn a_first_hit_of_several_sequences_pushes_nobody_out_who_knows_the_second_port() {
+    let mut slots = vec![slot(0, 0, "7,8,9", false)];
+    slots.extend((1..=6).map(|id| slot(id, 0, "1,2,3", false)));
+    let mut lab = Lab::of(Plan { doors: vec![rule()], slots, max_sources: 20, ..Plan::default() });
+    let people: Vec<String> = (0..18).map(stranger).collect();
+    for person in &people {
+        lab.hit(person, "7");
+        lab.hit(person, "8");
+    }
+    for number in 100..110 {
+        let begun = lab.hit(&stranger(number), "1");
+        assert_eq!(begun.len(), 6, "a newcomer is never refused");
+        assert!(lab.tracker.attempts() <= 20);
+    }
+    for person in &people {
+        assert_eq!(opened(&lab.hit(person, "9")), [0], "{person}");
+    }
+}
