@@ -53,3 +53,25 @@ fn a_first_hit_of_several_sequences_pushes_nobody_out_who_knows_the_second_port(
         assert_eq!(opened(&lab.hit(person, "9")), [0], "{person}");
     }
 }
+
+/// They are pushed out as by first hits, though nobody begins an attempt meanwhile.
+#[test]
+fn strays_of_those_who_have_attempts_are_bounded() {
+    let slots = vec![slot(0, 0, "1,2,3", false).with_limit(400, false)];
+    let mut lab = Lab::of(Plan { doors: vec![rule()], slots, ..small_plan() });
+    lab.knock(&["1", "2"]);
+    for number in 0..400 {
+        lab.hit(&stranger(number), "1");
+    }
+    for port in 10..400 {
+        lab.packets = 1000;
+        for number in 0..400 {
+            lab.hit(&stranger(number), &port.to_string());
+        }
+    }
+    let strays = lab.tracker.table.sources.busy_strays();
+    assert!((130_000..=131_072).contains(&strays), "{strays} strays");
+    let attempts = lab.tracker.attempts();
+    assert!((330..=340).contains(&attempts), "{attempts} attempts");
+    assert_eq!(lab.knock(&["3"]), [0], "who knows the second port has been there for longest, and stays");
+}
