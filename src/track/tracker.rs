@@ -118,6 +118,7 @@ impl Tracker {
                 removed.attempt.forget(&mut self.identities);
             }
         }
+        self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
     }
 
     /// Arms one more sequence.  A slot of a door that the plan does not have is left out.
