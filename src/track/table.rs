@@ -156,9 +156,9 @@ impl Table {
         self.entries.len() + self.sources.first_hits()
     }
 
-    /// Whether there could be room for so many attempts at once.
+    /// Whether there could be room for so many attempts at once, without one that is beyond its first hit going.
     pub(super) fn can_hold(&self, attempts: usize) -> bool {
-        attempts <= self.capacity
+        self.crowds.total() + attempts <= self.capacity
     }
 
     /// Whether the table has no room for so many more.

@@ -118,6 +118,7 @@ impl Tracker {
                 removed.attempt.forget(&mut self.identities);
             }
         }
+        self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
     }
 
     /// Arms one more sequence.  A slot of a door that the plan does not have is left out.
@@ -184,7 +185,7 @@ impl Tracker {
             return;
         }
         match found.id {
-            Some(id) => self.note_stray(&packet, id, reports),
+            Some(_) => self.note_stray(&packet, (&who, found), reports),
             None => self.note_strangers_stray(&packet),
         }
     }
@@ -451,12 +452,13 @@ impl Tracker {
     }
 
     /// Notes a stray of a source that has sent something before.
-    fn note_stray(&mut self, packet: &Packet<'_>, id: u32, reports: &mut Vec<Report>) {
-        if !self.is_stray(packet) {
-            return;
-        }
+    fn note_stray(&mut self, packet: &Packet<'_>, (who, found): (&Who, Found), reports: &mut Vec<Report>) {
+        let Some(id) = found.id.filter(|_| self.is_stray(packet)) else { return };
         let (most, now, step) = (self.most_strays, packet.now, packet.step);
         self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
+        self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
+        // It may have been forgotten for that very stray.
+        let Some(id) = self.table.sources.again(who, found).id else { return };
         let may_be_many = self.table.sources.strays(id).len() > usize::from(self.least_limit);
         if !may_be_many || !self.table.sources.is_watched(id) {
             return;

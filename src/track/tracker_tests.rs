@@ -465,6 +465,9 @@ mod allow;
 #[path = "exposure_tests.rs"]
 mod exposure_tests;
 
+#[path = "newcomer_tests.rs"]
+mod newcomers;
+
 mod against_chance {
     use proptest::prelude::*;
 
