@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// How the loop gets its packets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As our daemon: immediate mode, `poll`, and two milliseconds of gathering where many packets come.
+    /// As our daemon: immediate mode, `poll`, and up to four milliseconds of gathering where many packets come.
     Same,
     /// libpcap's own loop, which hands over what has come within a millisecond.
     Millisecond,
@@ -72,7 +72,9 @@ fn watch(style: Style, capture: Capture<Inactive>, mut see: impl FnMut(&[u8])) {
                 poll(&mut [PollFd::new(capture, PollFlags::IN)], None).expect("waiting for packets");
             };
             loop {
-                match capture.dispatch(Some(BATCH), |packet| see(packet.data)).expect("packets") {
+                let came = capture.dispatch(Some(BATCH), |packet| see(packet.data)).expect("packets");
+                gather.note(came);
+                match came {
                     0 => wait(&capture),
                     BATCH => {}
                     _ => match gather.pause(clock.now()) {

@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use crate::moment::Moment;
 
-/// How long packets gather once some have come.
+/// How long packets gather at most once some have come.
 ///
-/// Of a flood, each wake-up then takes what has come in this time, since being woken costs ten times what judging a packet
-/// does.
-pub(super) const TIME: Duration = Duration::from_millis(2);
+/// Of a flood, each wake-up then takes what has come in this time, since being woken costs as much as judging forty
+/// packets.
+const LONGEST: Duration = Duration::from_millis(4);
+
+/// How long at least.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How many packets are to gather: a tenth of what the ring has places for, so that a flood which swells loses nothing.
+const WANTED: u32 = 256;
 
 /// How many wake-ups may follow one another at once, for a hit each: no knock has more hits.
 const AT_ONCE: u32 = 32;
@@ -22,16 +28,26 @@ pub struct Gather {
     left: u32,
     /// When the last of what is left came in.
     refilled: Moment,
+    /// The last pause.
+    last: Duration,
+    /// How many packets have come since it began.
+    came: u32,
 }
 
 impl Gather {
     /// For packets from now on.
     pub fn new(now: Moment) -> Gather {
-        Gather { left: AT_ONCE, refilled: now }
+        Gather { left: AT_ONCE, refilled: now, last: LONGEST, came: 0 }
     }
 
-    /// How long to let others gather after some have come.
+    /// So many packets have come.
+    pub fn note(&mut self, packets: usize) {
+        self.came = self.came.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
+    }
+
+    /// How long to let others gather after those that have come.
     pub fn pause(&mut self, now: Moment) -> Option<Duration> {
+        let came = std::mem::take(&mut self.came).max(1);
         while self.left < AT_ONCE && self.refilled + REFILL <= now {
             self.left += 1;
             self.refilled = self.refilled + REFILL;
@@ -39,11 +55,13 @@ impl Gather {
         if self.left == AT_ONCE {
             self.refilled = now;
         }
-        if self.left == 0 {
-            return Some(TIME);
+        if self.left > 0 {
+            self.left -= 1;
+            return None;
         }
-        self.left -= 1;
-        None
+        // They came in the last pause, more or less.
+        self.last = (self.last * WANTED / came).clamp(SHORTEST, LONGEST);
+        Some(self.last)
     }
 }
 
@@ -69,7 +87,24 @@ mod tests {
         assert_eq!(gather.pause(at(3_600_000)), None);
         let through = (0..100).filter(|_| gather.pause(at(3_600_000)).is_none()).count();
         assert_eq!(through, 31);
-        assert_eq!(gather.pause(at(3_600_003)), Some(TIME));
+        assert_eq!(gather.pause(at(3_600_003)), Some(LONGEST));
         assert_eq!(gather.pause(at(3_600_004)), None);
+    }
+
+    #[test]
+    fn the_faster_packets_come_the_shorter_they_gather() {
+        let settled = |each_second: u32| {
+            let mut gather = Gather::new(at(0));
+            assert!((0..AT_ONCE).all(|_| gather.pause(at(0)).is_none()));
+            let mut pause = LONGEST;
+            for _ in 0..10 {
+                gather.note((pause * each_second).as_secs().try_into().unwrap());
+                pause = gather.pause(at(0)).unwrap();
+            }
+            pause.as_micros()
+        };
+        assert_eq!([20_000, 1_000_000, 4_000_000_000].map(settled), [4000, 1000, 1000]);
+        let around = |rate: u32, micros: u128| settled(rate).abs_diff(micros) < micros / 50;
+        assert!(around(100_000, 2560) && around(180_000, 1422));
     }
 }

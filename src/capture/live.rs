@@ -58,10 +58,21 @@ impl Alarms {
 pub(super) enum Arrived {
     /// No packet.
     Nothing,
-    /// All there was.
-    Some,
+    /// All there was: so many.
+    Some(usize),
     /// As much as one look takes; there may be more.
     FullBatch,
+}
+
+impl Arrived {
+    /// How many packets that is.
+    pub(super) fn packets(self) -> usize {
+        match self {
+            Arrived::Nothing => 0,
+            Arrived::Some(packets) => packets,
+            Arrived::FullBatch => BATCH,
+        }
+    }
 }
 
 /// Why an interface cannot be captured from.
@@ -150,7 +161,7 @@ impl Feed {
         Ok(match handled {
             0 => Arrived::Nothing,
             BATCH => Arrived::FullBatch,
-            _ => Arrived::Some,
+            handled => Arrived::Some(handled),
         })
     }
 

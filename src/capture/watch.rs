@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::gather::{Gather, TIME};
+use super::gather::{Gather, SHORTEST};
 use super::line::{Line, LineError};
 use super::live::{Arrived, Feed};
 use super::process::Seen;
@@ -110,6 +110,7 @@ impl Watch {
                 continue;
             }
             let arrived = self.take_hits(shift, &mut reports)?;
+            self.gather.note(arrived.packets());
             self.shift = Some(shift.after_look(arrived));
             if arrived != Arrived::FullBatch {
                 // Only now is it certain that no hit which was in time is still to be seen.
@@ -118,7 +119,7 @@ impl Watch {
             self.tell(&mut reports)?;
             match arrived {
                 Arrived::FullBatch => {}
-                Arrived::Some => match self.gather.pause(self.clock.now()) {
+                Arrived::Some(_) => match self.gather.pause(self.clock.now()) {
                     Some(pause) => self.gather_for(pause),
                     None => self.wait()?,
                 },
@@ -130,7 +131,7 @@ impl Watch {
     /// Judges what has arrived until this process was relieved.
     fn end(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<(), LineError> {
         // What arrived then is in the ring by now.
-        thread::sleep(TIME);
+        thread::sleep(SHORTEST);
         for _ in 0..LAST_LOOKS {
             let arrived = self.take_hits(shift, reports)?;
             // At once: whoever relieved this process does not wait for ever.

@@ -137,7 +137,7 @@ fn what_came_before_a_shift_is_passed_over_and_a_clock_that_is_set_back_afterwar
     for (shift, covers) in [
         (shift, false),
         (shift.after_look(Arrived::FullBatch), false),
-        (shift.after_look(Arrived::Some), true),
+        (shift.after_look(Arrived::Some(1)), true),
         (shift.after_look(Arrived::Nothing), true),
     ] {
         assert_eq!((shift.covers(before), shift.covers(later)), (covers, true), "{shift:?}");
