@@ -36,7 +36,7 @@ whole() {
 if [[ $mode == read ]]; then
     cargo build --profile bench --bin knockd --locked
     few=10000 many=30000
-    for packets in $few $many; do "$program" savefile "$scratch" $packets; done
+    for packets in $few $many; do "$program" savefile "$scratch" "$packets"; done
     daemon=$(dirname "$(dirname "$program")")/knockd
     echo "| of a savefile | instructions a packet |"
     echo "|---|---|"
