@@ -181,10 +181,7 @@ impl Life {
                 None => {}
             }
             self.executor.tick(self.clock.now());
-            if self.manager.alive(self.clock.now()) {
-                // We are of no use without it, and awake anyway.
-                self.capture.send(Wish::Check);
-            }
+            self.manager.alive(self.clock.now());
         }
     }
 
