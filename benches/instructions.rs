@@ -1,8 +1,17 @@
-//! How many instructions a packet takes through decoder and tracker: the same number however busy the machine is.
+//! How many instructions a packet takes through decoder and tracker, and a knock in a pad: the same number however busy the
+//! machine is.
 //!
-//! Run by `benches/instructions.sh`, which has valgrind count what [`judge`] takes.  By itself it only says which traffic
-//! there is: `instructions` lists it, `instructions NAME` sends it and says how many packets were judged.
+//! Run by `benches/instructions.sh`, which has valgrind count what [`judge`], [`strikes::strike`] and [`reading::survey`] take.  By itself it
+//! only says which work there is: `instructions` lists what is guarded, `instructions growth` what shows how cost grows, and
+//! `instructions run NAME` does the work and says how many packets were judged, or how many lines were used.
 #![expect(clippy::expect_used, reason = "a measurement that fails has no result")]
+
+#[path = "instructions/reading.rs"]
+mod reading;
+#[path = "instructions/savefile.rs"]
+mod savefile;
+#[path = "instructions/strikes.rs"]
+mod strikes;
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
@@ -23,51 +32,96 @@ const COUNTED: u32 = 10_000;
 
 /// Some traffic: who sends what, to which doors.
 struct Scene {
-    name: &'static str,
+    name: String,
     doors: u32,
     /// How many lines of each door are armed.
     window: u32,
+    /// How many sources knock.
+    sources: u32,
+    /// Whether a door looks back at what its sources did before.
+    looks_back: bool,
     /// How many packets come before those that are counted.
     before: u32,
     /// The source and the destination port of the packet with this number.
-    packet: fn(u32, doors: u32) -> (u32, u16),
+    packet: fn(&Scene, u32) -> (u32, u16),
 }
 
-const SCENES: [Scene; 9] = [
-    Scene { name: "knocks, 1 door", doors: 1, window: 1, before: BEFORE, packet: knocks },
-    Scene { name: "knocks, 100 doors", doors: 100, window: 1, before: BEFORE, packet: knocks },
-    Scene { name: "knocks, 10,000 doors", doors: 10_000, window: 1, before: BEFORE, packet: knocks },
-    Scene { name: "knocks, window of 50", doors: 1, window: 50, before: BEFORE, packet: knocks },
-    Scene { name: "strays of one source", doors: 1, window: 1, before: BEFORE, packet: one_stray },
-    Scene { name: "strays of new sources", doors: 1, window: 1, before: BEFORE, packet: strays },
-    Scene { name: "a scan", doors: 1, window: 1, before: BEFORE, packet: scan },
-    Scene { name: "forged first hits, table full", doors: 1, window: 1, before: 70_000, packet: forged },
-    Scene { name: "the same, window of 50", doors: 1, window: 50, before: 70_000, packet: forged },
-];
+impl Scene {
+    fn new(name: &str, packet: fn(&Scene, u32) -> (u32, u16)) -> Scene {
+        let name = name.to_owned();
+        Scene { name, doors: 1, window: 1, sources: 1000, looks_back: false, before: BEFORE, packet }
+    }
+}
 
-/// Each source knocks at one door, in turn: the door's first line.
-fn knocks(number: u32, doors: u32) -> (u32, u16) {
+/// What is guarded against becoming slower.
+fn guarded() -> Vec<Scene> {
+    vec![
+        Scene::new("knocks, 1 door", knocks),
+        Scene { doors: 100, ..Scene::new("knocks, 100 doors", knocks) },
+        Scene { doors: 10_000, ..Scene::new("knocks, 10,000 doors", knocks) },
+        Scene::new("strays of one source", one_stray),
+        Scene::new("strays of new sources", strays),
+        Scene::new("a scan", scan),
+        Scene { looks_back: true, ..Scene::new("strays of new sources, remembered", strays) },
+        Scene { looks_back: true, ..Scene::new("a scan, remembered", scan) },
+        Scene::new("first hits of one source", first_hits),
+        Scene { before: 70_000, ..Scene::new("forged first hits, table full", forged) },
+    ]
+}
+
+/// Knocks, with more and more of one thing.
+fn growth() -> Vec<Scene> {
+    let doors = [1, 10, 100, 1000, 10_000].map(|doors| {
+        let name = format!("a packet, by doors: {doors}");
+        Scene { doors, ..Scene::new(&name, knocks) }
+    });
+    let sources = [1, 10, 100, 1000, 10_000, 65_536].map(|sources| {
+        let name = format!("a packet, by sources: {sources}");
+        Scene { sources, before: sources + BEFORE, ..Scene::new(&name, amid_others) }
+    });
+    let armed = [(1, 1), (1, 10), (2, 50), (20, 50), (200, 50)].map(|(doors, window)| {
+        let name = format!("a packet, by armed sequences: {}", doors * window);
+        Scene { doors, window, ..Scene::new(&name, knocks) }
+    });
+    doors.into_iter().chain(sources).chain(armed).collect()
+}
+
+/// Each source knocks, in turn, with the armed lines in turn.
+fn knocks(scene: &Scene, number: u32) -> (u32, u16) {
     let knock = number / 3;
-    (knock % 1000, ports(knock % doors)[number as usize % 3])
+    (knock % scene.sources, ports(knock % (scene.doors * scene.window))[number as usize % 3])
+}
+
+/// Every source makes its first hit, and then they knock.
+fn amid_others(scene: &Scene, number: u32) -> (u32, u16) {
+    match number.checked_sub(scene.sources) {
+        None => (number, ports(0)[0]),
+        Some(number) => knocks(scene, number),
+    }
 }
 
 /// One source that uses something else on the host.
-fn one_stray(_: u32, _: u32) -> (u32, u16) {
+fn one_stray(_: &Scene, _: u32) -> (u32, u16) {
     (7, 443)
 }
 
 /// Each packet comes from somebody else, to a port that is nobody's.
-fn strays(number: u32, _: u32) -> (u32, u16) {
+fn strays(_: &Scene, number: u32) -> (u32, u16) {
     (number, 443)
 }
 
 /// One source goes through the ports that are nobody's.
-fn scan(number: u32, _: u32) -> (u32, u16) {
+fn scan(_: &Scene, number: u32) -> (u32, u16) {
     (7, 1000 + u16::try_from(number % 8000).unwrap_or(0))
 }
 
+/// One source goes on making the first hit.
+fn first_hits(_: &Scene, _: u32) -> (u32, u16) {
+    (7, ports(0)[0])
+}
+
 /// Each packet comes from somebody else, to a port that somebody's sequence begins with.
-fn forged(number: u32, _: u32) -> (u32, u16) {
+fn forged(_: &Scene, number: u32) -> (u32, u16) {
     (number, ports(0)[0])
 }
 
@@ -86,7 +140,8 @@ fn plan(scene: &Scene) -> Plan {
             Step { port, protocol: Protocol::Tcp }
         };
         let sequence = Sequence::new(ports(number).map(step).to_vec()).expect("a sequence");
-        let limit = Limit::auto(&sequence);
+        let limit = Limit::auto(&sequence)
+            .map(|limit| Limit { from_before: limit.from_before || scene.looks_back, ..limit });
         let door = (number / scene.window) as usize;
         Slot { id: SlotId(number.into()), door, sequence, once: false, limit }
     };
@@ -102,7 +157,7 @@ fn plan(scene: &Scene) -> Plan {
 /// The frames of these packets, one after the other.
 fn frames(scene: &Scene, numbers: std::ops::Range<u32>) -> Vec<Vec<u8>> {
     let frame = |number: u32| {
-        let (source, port) = (scene.packet)(number, scene.doors);
+        let (source, port) = (scene.packet)(scene, number);
         let source = Ipv4Addr::from(0xc612_0000 + source).octets();
         let builder = PacketBuilder::ethernet2([2; 6], [2, 0, 0, 0, 0, 1]).ipv4(source, [192, 0, 2, 1], 64);
         let mut frame = Vec::new();
@@ -134,22 +189,45 @@ fn feed(tracker: &mut Tracker, frames: &[Vec<u8>], start: Moment) -> usize {
     made
 }
 
+/// Sends a scene's traffic.
+fn play(scene: &Scene) {
+    let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
+    tracker.adopt(plan(scene));
+    let counted = scene.before..scene.before + COUNTED;
+    let (before, counted) = (frames(scene, 0..scene.before), frames(scene, counted));
+    feed(&mut tracker, &before, Moment::START);
+    let start = Moment::after_start(Duration::from_secs(10));
+    let made = judge(&mut tracker, &counted, start);
+    println!("{} packets, {made} reports", counted.len());
+}
+
 fn main() {
-    let wanted = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
-    for scene in &SCENES {
-        match &wanted {
-            None => println!("{}", scene.name),
-            Some(name) if name == scene.name => {
-                let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
-                tracker.adopt(plan(scene));
-                let counted = scene.before..scene.before + COUNTED;
-                let (before, counted) = (frames(scene, 0..scene.before), frames(scene, counted));
-                feed(&mut tracker, &before, Moment::START);
-                let start = Moment::after_start(Duration::from_secs(10));
-                let made = judge(&mut tracker, &counted, start);
-                println!("{} packets, {made} reports", counted.len());
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    let list = |scenes: Vec<Scene>| scenes.iter().for_each(|scene| println!("{}", scene.name));
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["growth"] => {
+            list(growth());
+            for lines in strikes::PADS {
+                println!("{}", strikes::name(lines));
             }
-            Some(_) => {}
+        }
+        ["run", wanted] => {
+            guarded().iter().chain(&growth()).filter(|scene| scene.name == *wanted).for_each(play);
+            strikes::PADS
+                .into_iter()
+                .filter(|lines| strikes::name(*lines) == *wanted)
+                .for_each(strikes::play);
+            if *wanted == reading::NAME {
+                reading::play();
+            }
+        }
+        ["savefile", directory, packets] => {
+            savefile::write(directory.as_ref(), packets.parse().expect("a number"));
+        }
+        ["count", file] => savefile::count(file.as_ref()),
+        _ => {
+            list(guarded());
+            println!("{}\n{}", strikes::name(1000), reading::NAME);
         }
     }
 }

@@ -73,10 +73,17 @@ pub(crate) fn parse_port(text: &str) -> Result<NonZeroU16, SequenceError> {
     digits.parse().map_err(|_| fail(SequenceErrorKind::PortRange(excerpt(digits))))
 }
 
-/// In one piece, since pads of a million lines are hashed step by step.
+impl Step {
+    /// A number that no other step has.
+    fn code(self) -> u32 {
+        u32::from(self.port.get()) << 1 | u32::from(self.protocol == Protocol::Udp)
+    }
+}
+
+/// In one piece, which is faster than each field by itself.
 impl Hash for Step {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u32(u32::from(self.port.get()) << 1 | u32::from(self.protocol == Protocol::Udp));
+        state.write_u32(self.code());
     }
 }
 
@@ -91,7 +98,7 @@ impl fmt::Display for Step {
 }
 
 /// Ports in the order in which they must be hit: 1 to [`MAX_STEPS`] of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(Box<[Step]>);
 
 impl Sequence {
@@ -104,6 +111,9 @@ impl Sequence {
     ///
     /// The error's span counts bytes from the start of `text`.
     pub fn parse(text: &str) -> Result<Sequence, SequenceError> {
+        if let Some(sequence) = Sequence::parse_plain(text.as_bytes()) {
+            return Ok(sequence);
+        }
         let commas = text.bytes().filter(|&b| b == b',').count();
         let mut steps = Vec::with_capacity(MAX_STEPS.min(commas + 1));
         let mut offset = 0;
@@ -121,6 +131,37 @@ impl Sequence {
         Ok(Sequence(steps.into_boxed_slice()))
     }
 
+    /// Reads the form in which sequences are printed, with blanks before and behind, and nothing else, in one go: pads have
+    /// a million lines of it.
+    pub(crate) fn parse_plain(text: &[u8]) -> Option<Sequence> {
+        const LONGEST_PORT: u8 = 5;
+        let mut steps = [Step { port: NonZeroU16::MIN, protocol: Protocol::Tcp }; MAX_STEPS];
+        let mut rest = text.trim_ascii();
+        for count in 1..=MAX_STEPS {
+            let mut port: u32 = 0;
+            let mut digits = 0;
+            while let [digit @ b'0'..=b'9', behind @ ..] = rest
+                && digits < LONGEST_PORT
+            {
+                port = port * 10 + u32::from(digit - b'0');
+                digits += 1;
+                rest = behind;
+            }
+            let mut protocol = Protocol::Tcp;
+            if let [b':', b'u', b'd', b'p', behind @ ..] = rest {
+                (protocol, rest) = (Protocol::Udp, behind);
+            }
+            // Where there are no digits the port is 0, too.
+            steps[count - 1] = Step { port: NonZeroU16::new(u16::try_from(port).ok()?)?, protocol };
+            match rest {
+                [] => return Some(Sequence(steps[..count].into())),
+                [b',', behind @ ..] => rest = behind,
+                _ => return None,
+            }
+        }
+        None
+    }
+
     /// The steps in order; never empty.
     pub fn steps(&self) -> &[Step] {
         &self.0
@@ -129,6 +170,22 @@ impl Sequence {
     /// The first step, which starts an attempt.
     pub fn first(&self) -> Step {
         self.0[0]
+    }
+}
+
+/// In few pieces, since it is done for each line of pads of a million: three steps in each number.
+impl Hash for Sequence {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        const BITS: u32 = 17;
+        // With the length in front, no sequence looks like the beginning of another one.
+        let mut number = self.0.len() as u64;
+        for steps in self.0.chunks(3) {
+            for step in steps {
+                number = number << BITS | u64::from(step.code());
+            }
+            state.write_u64(number);
+            number = 0;
+        }
     }
 }
 
@@ -230,6 +287,43 @@ mod tests {
         use Protocol::{Tcp, Udp};
         assert_eq!(steps("7000,8000:udp,9000:tcp"), [(7000, Tcp), (8000, Udp), (9000, Tcp)]);
         assert_eq!(steps("  1 , 65535 : UDP\t"), [(1, Tcp), (65535, Udp)]);
+    }
+
+    #[test]
+    fn the_plain_form_is_what_is_printed() {
+        let longest = vec!["65535:udp"; MAX_STEPS].join(",");
+        for text in ["7000", "1,2:udp,65535", "9:udp", &longest] {
+            let plain = Sequence::parse_plain(format!(" {text}\r").as_bytes()).unwrap();
+            assert_eq!(plain.to_string(), text);
+        }
+        for text in
+            ["", "0", "1,", ",1", "1,,2", "65536", "99999", "007000", "1 ,2", "1:tcp", "1:UDP", "1:udp:udp"]
+        {
+            assert_eq!(Sequence::parse_plain(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Sequence::parse_plain(format!("{longest},1").as_bytes()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_plain_form_means_what_any_form_does(text in "[ ]?[0-9]{1,6}(,([0-9]{1,5}|[0-9]{1,5}:udp|[0-9]{1,5}|[0-9:, udpt]{0,5})){0,4}(,7){0,30}[ ]?") {
+            if let Some(plain) = Sequence::parse_plain(text.as_bytes()) {
+                let steps: Vec<Step> =
+                    text.split(',').map(|part| Step::parse(part, Protocol::Tcp).unwrap()).collect();
+                proptest::prop_assert_eq!(Some(plain), Sequence::new(steps));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_sequences_and_no_others_have_equal_hashes() {
+        use std::hash::{BuildHasher as _, RandomState};
+        let keys = RandomState::new();
+        let hash = |text: &str| keys.hash_one(Sequence::parse(text).unwrap());
+        assert_eq!(hash("1,2:udp"), hash(" 1 , 2:UDP"));
+        let different =
+            ["1,2", "2,1", "1,2:udp", "1:udp,2", "1", "1,2,1", "1,2,2", "1,40000", "1:udp,40000"].map(hash);
+        assert_eq!(different.iter().collect::<std::collections::HashSet<_>>().len(), different.len());
     }
 
     #[test]

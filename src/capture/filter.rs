@@ -12,7 +12,7 @@ const MOST_RULES: usize = 4;
 /// The filter expression (pcap-filter(7)) for this traffic.
 ///
 /// IPv6 extension headers and VLAN tags are let through whole, since the offsets behind them are not fixed.
-pub(super) fn expression(traffic: &Traffic, families: Families) -> String {
+pub fn expression(traffic: &Traffic, families: Families) -> String {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     if traffic.udp {
         v4.push("udp".to_owned());

@@ -34,6 +34,8 @@ pub(super) struct Line {
     frames: Frames<ORDER_SIZE>,
     reader: Reader,
     unsent: Vec<u8>,
+    /// What has been read last; kept to be used again.
+    received: Vec<u8>,
 }
 
 impl Line {
@@ -45,7 +47,13 @@ impl Line {
     /// One that speaks through this socket.
     pub(super) fn new(socket: OwnedFd) -> io::Result<Line> {
         ioctl_fionbio(&socket, true)?;
-        Ok(Line { socket, frames: Frames::default(), reader: Reader::default(), unsent: Vec::new() })
+        Ok(Line {
+            socket,
+            frames: Frames::default(),
+            reader: Reader::default(),
+            unsent: Vec::new(),
+            received: vec![0; 64 * ORDER_SIZE],
+        })
     }
 
     /// What the executor says next, if it has come whole.
@@ -56,10 +64,9 @@ impl Line {
                     return Ok(Some(instruction));
                 }
             }
-            let mut bytes = [0; 64 * ORDER_SIZE];
-            match recv(&self.socket, &mut bytes[..], RecvFlags::empty()) {
+            match recv(&self.socket, &mut self.received[..], RecvFlags::empty()) {
                 Ok((0, _)) | Err(Errno::CONNRESET) => return Err(LineError::Ended),
-                Ok((read, _)) => self.frames.add(&bytes[..read]),
+                Ok((read, _)) => self.frames.add(&self.received[..read]),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(error) => return Err(io::Error::from(error).into()),
@@ -83,10 +90,15 @@ impl Line {
 
     /// Tells the executor something that must reach it.
     pub(super) fn say(&mut self, message: &impl Serialize) -> Result<(), LineError> {
+        self.say_soon(message);
+        self.flush()
+    }
+
+    /// The same, with what is said next.
+    pub(super) fn say_soon(&mut self, message: &impl Serialize) {
         if let Some(bytes) = encode::<_, SIGHTING_SIZE>(message) {
             self.unsent.extend_from_slice(&bytes);
         }
-        self.flush()
     }
 
     /// Sends what there is room for.

@@ -1,13 +1,13 @@
 //! One interface, opened for capture.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::time::{Duration, SystemTime};
 
 use nix::sys::socket::{SockaddrStorage, getsockname};
 use pcap::{Active, Capture};
 use rustix::io::Errno;
 
 use super::filter;
+use super::time_of_day::TimeOfDay;
 use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
 use crate::supervisor::Host;
@@ -17,13 +17,13 @@ use crate::supervisor::Host;
 /// In immediate mode every packet has a small place of its own in it, thousands in all.  Otherwise libpcap makes
 /// blocks of 256 KiB that each close after the gathering time, so that four lone packets would fill this ring while
 /// the daemon waits for its turn on a busy machine, and the rest of a knock would be lost.
-const RINGS: usize = 1 << 20;
+pub const RINGS: usize = 1 << 20;
 
 /// The smallest ring, however many interfaces there are; it holds some hundreds of packets.
 const SMALLEST_RING: usize = 256 << 10;
 
-/// The most packets that are handled before the loop looks at anything else.
-const BATCH: usize = 64;
+/// The most packets that are handled before the loop looks at anything else: about a tenth of a millisecond's work.
+pub const BATCH: usize = 512;
 
 /// An interface from which hits come.
 pub(super) struct Feed {
@@ -58,10 +58,21 @@ impl Alarms {
 pub(super) enum Arrived {
     /// No packet.
     Nothing,
-    /// All there was.
-    Some,
+    /// All there was: so many.
+    Some(usize),
     /// As much as one look takes; there may be more.
     FullBatch,
+}
+
+impl Arrived {
+    /// How many packets that is.
+    pub(super) fn packets(self) -> usize {
+        match self {
+            Arrived::Nothing => 0,
+            Arrived::Some(packets) => packets,
+            Arrived::FullBatch => BATCH,
+        }
+    }
 }
 
 /// Why an interface cannot be captured from.
@@ -136,12 +147,12 @@ impl Feed {
     }
 
     /// Hands over the hits that have arrived, up to a batch of packets, each with the time of day of its arrival.
-    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit, SystemTime)) -> Result<Arrived, pcap::Error> {
+    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit, TimeOfDay)) -> Result<Arrived, pcap::Error> {
         let (link, by_loopback) = (self.link, self.by_loopback);
         let handled = self.capture.dispatch(Some(BATCH), |packet| {
             if let Some(hit) = decode(link, packet.data) {
                 let hit = Hit { by_loopback: by_loopback || hit.by_loopback, ..hit };
-                take(&hit, time_of_day(packet.header.ts.tv_sec, packet.header.ts.tv_usec));
+                take(&hit, TimeOfDay::of_packet(packet.header.ts.tv_sec, packet.header.ts.tv_usec));
             }
         })?;
         if handled > 0 {
@@ -150,7 +161,7 @@ impl Feed {
         Ok(match handled {
             0 => Arrived::Nothing,
             BATCH => Arrived::FullBatch,
-            _ => Arrived::Some,
+            handled => Arrived::Some(handled),
         })
     }
 
@@ -194,12 +205,6 @@ impl AsFd for Feed {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.capture.as_fd()
     }
-}
-
-/// The time that these seconds and microseconds since 1970 mean; none in a packet is before that.
-fn time_of_day(seconds: impl TryInto<u64>, microseconds: impl TryInto<u64>) -> SystemTime {
-    let seconds = Duration::from_secs(seconds.try_into().unwrap_or(0));
-    SystemTime::UNIX_EPOCH + seconds + Duration::from_micros(microseconds.try_into().unwrap_or(0))
 }
 
 /// The size of the ring of one of so many interfaces, in bytes.

@@ -2,10 +2,14 @@
 //!
 //! It is this program, started by the executor ([`crate::supervisor`]) with a socket as its standard input.
 
-mod filter;
+pub mod filter;
+mod gather;
 mod line;
 mod live;
 mod process;
+mod time_of_day;
 mod watch;
 
+pub use gather::Gather;
+pub use live::{BATCH, RINGS};
 pub use process::{CaptureError, Seen, run};

@@ -1,28 +1,23 @@
 //! The capture loop: waits for packets, orders and deadlines, and feeds the tracker.
 
-use std::collections::HashSet;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::gather::{Gather, SHORTEST};
 use super::line::{Line, LineError};
 use super::live::{Arrived, Feed};
 use super::process::Seen;
+use super::time_of_day::TimeOfDay;
 use crate::clock::Clock;
 use crate::message::{Families, Generation, Report, Traffic};
 use crate::moment::Moment;
 use crate::packet::Hit;
 use crate::quota::Quota;
-use crate::track::{Here, Tracker};
+use crate::track::{Addresses, Here, Tracker};
 use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
-
-/// How long packets gather once one has come.
-///
-/// A lone packet is judged at once; of a flood, each wake-up then takes what has come in this time, since being woken
-/// costs ten times what judging a packet does.
-const GATHER: Duration = Duration::from_millis(1);
 
 /// The longest that a packet may have waited to be seen.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -37,8 +32,8 @@ const LAST_LOOKS: usize = 1000;
 /// the other, one judges each.
 #[derive(Clone, Copy, Debug)]
 struct Shift {
-    after: SystemTime,
-    until: Option<SystemTime>,
+    after: TimeOfDay,
+    until: Option<TimeOfDay>,
 }
 
 impl Shift {
@@ -46,10 +41,10 @@ impl Shift {
     /// shift has been passed over, and everything counts: the time of day can be set back, by years where the clock was
     /// wrong as the machine started.
     fn after_look(self, arrived: Arrived) -> Shift {
-        if arrived == Arrived::FullBatch { self } else { Shift { after: UNIX_EPOCH, ..self } }
+        if arrived == Arrived::FullBatch { self } else { Shift { after: TimeOfDay::START, ..self } }
     }
 
-    fn covers(&self, at: SystemTime) -> bool {
+    fn covers(&self, at: TimeOfDay) -> bool {
         self.after < at && self.until.is_none_or(|until| at <= until)
     }
 }
@@ -65,6 +60,9 @@ pub(super) struct Watch {
     shift: Option<Shift>,
     /// When the latest hit arrived.
     latest: Moment,
+    gather: Gather,
+    /// Whether there may be orders.
+    is_spoken_to: bool,
     quota: Quota,
     /// How many lines for the log were not sent, and are still to be counted.
     left_out: u64,
@@ -79,11 +77,13 @@ impl Watch {
         Watch {
             line,
             feeds,
-            tracker: Tracker::new(Here::Addresses(HashSet::new()), families),
+            tracker: Tracker::new(Here::Addresses(Addresses::default()), families),
             generation: Generation::default(),
             clock,
             shift: None,
             latest,
+            gather: Gather::new(latest),
+            is_spoken_to: true,
             quota: Quota::new(latest),
             left_out: 0,
             seen,
@@ -95,7 +95,9 @@ impl Watch {
         let mut reports = Vec::new();
         loop {
             self.line.flush()?;
-            self.obey()?;
+            if std::mem::replace(&mut self.is_spoken_to, true) {
+                self.obey()?;
+            }
             let Some(shift) = self.shift else {
                 self.wait()?;
                 continue;
@@ -108,6 +110,7 @@ impl Watch {
                 continue;
             }
             let arrived = self.take_hits(shift, &mut reports)?;
+            self.gather.note(arrived.packets());
             self.shift = Some(shift.after_look(arrived));
             if arrived != Arrived::FullBatch {
                 // Only now is it certain that no hit which was in time is still to be seen.
@@ -116,7 +119,10 @@ impl Watch {
             self.tell(&mut reports)?;
             match arrived {
                 Arrived::FullBatch => {}
-                Arrived::Some => thread::sleep(GATHER),
+                Arrived::Some(_) => match self.gather.pause(self.clock.now()) {
+                    Some(pause) => self.gather_for(pause),
+                    None => self.wait()?,
+                },
                 Arrived::Nothing => self.wait()?,
             }
         }
@@ -125,13 +131,15 @@ impl Watch {
     /// Judges what has arrived until this process was relieved.
     fn end(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<(), LineError> {
         // What arrived then is in the ring by now.
-        thread::sleep(GATHER);
+        thread::sleep(SHORTEST);
         for _ in 0..LAST_LOOKS {
-            if self.take_hits(shift, reports)? == Arrived::Nothing {
+            let arrived = self.take_hits(shift, reports)?;
+            // At once: whoever relieved this process does not wait for ever.
+            self.tell(reports)?;
+            if arrived == Arrived::Nothing {
                 break;
             }
         }
-        self.tell(reports)?;
         self.line.flush_all()
     }
 
@@ -152,10 +160,10 @@ impl Watch {
                 }
                 Instruction::Sync(number) => self.line.say(&Sight::Synced(number))?,
                 Instruction::Go { after } => {
-                    self.shift = Some(Shift { after: time(after), until: None });
+                    self.shift = Some(Shift { after: TimeOfDay::from_micros(after), until: None });
                 }
                 Instruction::Stop { until } => match &mut self.shift {
-                    Some(shift) => shift.until = Some(time(until)),
+                    Some(shift) => shift.until = Some(TimeOfDay::from_micros(until)),
                     None => return Err(LineError::Ended),
                 },
                 Instruction::Look => self.lose(|feed| (!feed.is_bound()).then_some(Loss::Gone))?,
@@ -191,10 +199,10 @@ impl Watch {
     fn take_hits(&mut self, shift: Shift, reports: &mut Vec<Report>) -> Result<Arrived, LineError> {
         let mut most = Arrived::Nothing;
         let (clock, seen) = (self.clock, self.seen);
-        let read_clocks = || (clock.now(), SystemTime::now());
+        let read_clocks = || (clock.now(), TimeOfDay::now());
         let mut clocks = read_clocks();
         let (tracker, latest) = (&mut self.tracker, &mut self.latest);
-        let mut take = |hit: &Hit, at: SystemTime| {
+        let mut take = |hit: &Hit, at: TimeOfDay| {
             if let Some(seen) = seen {
                 seen(hit);
             }
@@ -241,12 +249,25 @@ impl Watch {
         if !progress.is_empty() || self.left_out > 0 {
             progress.left_out += std::mem::take(&mut self.left_out);
             if self.line.is_free() {
-                self.line.say(&Sight::Progress(progress))?;
+                self.line.say_soon(&Sight::Progress(progress));
             } else {
                 self.left_out = progress.lines();
             }
         }
-        sights.iter().try_for_each(|sight| self.line.say(sight))
+        for sight in &sights {
+            self.line.say_soon(sight);
+        }
+        self.line.flush()
+    }
+
+    /// Lets packets gather for so long, unless an order comes.
+    fn gather_for(&mut self, pause: Duration) {
+        let timeout = Timespec::try_from(pause).ok();
+        let mut fds = [self.line.poll_fd()];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(said) => self.is_spoken_to = said > 0,
+            Err(_) => thread::sleep(pause),
+        }
     }
 
     /// Sleeps until a packet, an order or a deadline comes.
@@ -262,6 +283,7 @@ impl Watch {
         match poll(&mut fds, timeout.as_ref().filter(|_| listens)) {
             Ok(_) => {
                 let troubles = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+                self.is_spoken_to = fds.last().is_some_and(|line| !line.revents().is_empty());
                 let alarms: Vec<bool> = fds.iter().map(|fd| fd.revents().intersects(troubles)).collect();
                 let mut alarms = alarms.into_iter();
                 if listens {
@@ -288,11 +310,6 @@ fn explained(feed: &Feed, loss: Loss) -> Loss {
     if feed.is_bound() { loss } else { Loss::Gone }
 }
 
-/// The time that a message means.
-fn time(microseconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_micros(microseconds)
-}
-
 /// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets
 /// by when they came, not by when it sees them.
 ///
@@ -300,15 +317,15 @@ fn time(microseconds: u64) -> SystemTime {
 /// the daemon was held up in between.  A difference that no waiting explains comes from a time of day that was changed
 /// meanwhile, and is passed over.
 fn arrival(
-    at: SystemTime,
-    clocks: &mut (Moment, SystemTime),
-    read_clocks: impl Fn() -> (Moment, SystemTime),
+    at: TimeOfDay,
+    clocks: &mut (Moment, TimeOfDay),
+    read_clocks: impl Fn() -> (Moment, TimeOfDay),
 ) -> Moment {
     if at > clocks.1 {
         *clocks = read_clocks();
     }
     let (now, time_of_day) = *clocks;
-    let age = time_of_day.duration_since(at).unwrap_or_default();
+    let age = time_of_day.since(at);
     if age > LONGEST_WAIT { now } else { now.back(age) }
 }
 

@@ -9,26 +9,27 @@ fn at(second: u64) -> Moment {
     Moment::after_start(Duration::from_secs(second))
 }
 
-fn noon() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
+/// So many seconds after noon.
+fn noon(after: i64) -> TimeOfDay {
+    TimeOfDay::of_packet(1_000_000 + after, 0u32)
 }
 
 #[test]
 fn a_packet_counts_from_when_it_came() {
     let now = at(100);
-    let moment_of = |when| arrival(when, &mut (now, noon()), || (now, noon()));
-    let came = |age| moment_of(noon() - Duration::from_secs(age));
+    let moment_of = |when| arrival(when, &mut (now, noon(0)), || (now, noon(0)));
+    let came = |age: i64| moment_of(noon(-age));
     assert_eq!(came(0), now);
     assert_eq!(came(7), at(93));
     assert_eq!(came(3600), now, "the time of day was set forward");
-    assert_eq!(moment_of(noon() + Duration::from_secs(3600)), now, "it was set back");
+    assert_eq!(moment_of(noon(3600)), now, "it was set back");
 }
 
 #[test]
 fn a_packet_that_came_since_the_clocks_were_read_counts_from_when_it_came() {
-    let later = |seconds| (at(100 + seconds), noon() + Duration::from_secs(seconds));
+    let later = |seconds: u64| (at(100 + seconds), noon(seconds.try_into().unwrap()));
     let mut clocks = later(0);
-    let mut came = |second| arrival(noon() + Duration::from_secs(second), &mut clocks, || later(30));
+    let mut came = |second| arrival(noon(second), &mut clocks, || later(30));
     assert_eq!([came(0), came(10), came(25)], [at(100), at(110), at(125)]);
 }
 
@@ -131,16 +132,16 @@ fn no_more_is_judged_when_too_much_is_unsaid() {
 
 #[test]
 fn what_came_before_a_shift_is_passed_over_and_a_clock_that_is_set_back_afterwards_is_not() {
-    let shift = Shift { after: noon(), until: None };
-    let (before, later) = (noon() - Duration::from_secs(3600), noon() + Duration::from_micros(1));
+    let shift = Shift { after: noon(0), until: None };
+    let (before, later) = (noon(-3600), TimeOfDay::of_packet(1_000_000, 1));
     for (shift, covers) in [
         (shift, false),
         (shift.after_look(Arrived::FullBatch), false),
-        (shift.after_look(Arrived::Some), true),
+        (shift.after_look(Arrived::Some(1)), true),
         (shift.after_look(Arrived::Nothing), true),
     ] {
         assert_eq!((shift.covers(before), shift.covers(later)), (covers, true), "{shift:?}");
     }
-    let ended = Shift { until: Some(noon()), ..shift }.after_look(Arrived::Nothing);
-    assert!(ended.covers(noon()) && !ended.covers(later), "another process judges those");
+    let ended = Shift { until: Some(noon(0)), ..shift }.after_look(Arrived::Nothing);
+    assert!(ended.covers(noon(0)) && !ended.covers(later), "another process judges those");
 }

@@ -181,7 +181,10 @@ impl Life {
                 None => {}
             }
             self.executor.tick(self.clock.now());
-            self.manager.alive(self.clock.now());
+            if self.manager.alive(self.clock.now()) {
+                // We are of no use without it, and awake anyway.
+                self.capture.send(Wish::Check);
+            }
         }
     }
 

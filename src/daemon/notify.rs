@@ -63,11 +63,13 @@ impl Manager {
         self.pulse.map(|pulse| pulse.due)
     }
 
-    /// The main loop is alive.
-    pub(super) fn alive(&mut self, now: Moment) {
-        if self.pulse.as_mut().is_some_and(|pulse| pulse.beats(now)) {
+    /// The main loop is alive; whether it was time to say so.
+    pub(super) fn alive(&mut self, now: Moment) -> bool {
+        let beats = self.pulse.as_mut().is_some_and(|pulse| pulse.beats(now));
+        if beats {
             self.tell("WATCHDOG=1");
         }
+        beats
     }
 
     fn tell(&mut self, state: impl Display) {
@@ -163,7 +165,7 @@ mod tests {
     fn nobody_is_told_nothing() {
         let mut nobody = Manager::default();
         nobody.ready("fine");
-        nobody.alive(Moment::START);
+        assert!(!nobody.alive(Moment::START));
         assert_eq!(nobody.next_pulse(), None);
     }
 

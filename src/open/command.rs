@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ pub(super) fn run(job: &Job, limit: Duration) -> (CommandEnd, Option<PipeReader>
         Err(error) => return (CommandEnd { key, outcome: Err(error), complaint: String::new() }, None),
     };
     let mut output = Output::default();
-    let (outcome, open) = supervise(&mut child, &mut pipe, limit, &mut output);
+    let (outcome, open) = supervise(&mut child, &mut pipe, limit, &mut output, end_of);
     (CommandEnd { key, outcome, complaint: output.into_text() }, open.then_some(pipe))
 }
 
@@ -93,21 +93,35 @@ fn supervise(
     pipe: &mut PipeReader,
     limit: Duration,
     output: &mut Output,
+    end_of: impl FnOnce(Pid) -> io::Result<OwnedFd>,
 ) -> (io::Result<Ended>, bool) {
     let mut open = true;
-    let outcome = listen_until_end(child, pipe, limit, output, &mut open);
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let end = pid.ok_or_else(|| Errno::SRCH.into()).and_then(|pid| Ok((pid, end_of(pid)?)));
+    let outcome =
+        end.and_then(|(pid, end)| listen_until_end(child, pid, &end, pipe, limit, output, &mut open));
+    if outcome.is_err() {
+        // One whose end cannot be seen must not run on beside what follows it.
+        let _ = pid.map(|pid| kill_process_group(pid, Signal::KILL));
+        let _ = child.wait();
+    }
     (outcome, open && read(pipe, output, LAST_WORDS))
+}
+
+/// What becomes readable when this process ends.
+fn end_of(pid: Pid) -> io::Result<OwnedFd> {
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 fn listen_until_end(
     child: &mut Child,
+    pid: Pid,
+    end: &OwnedFd,
     pipe: &mut PipeReader,
     limit: Duration,
     output: &mut Output,
     open: &mut bool,
 ) -> io::Result<Ended> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let deadline = Instant::now() + limit;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -117,7 +131,7 @@ fn listen_until_end(
             return Ok(Ended::TimedOut);
         }
         let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(end, PollFlags::IN)];
         if *open {
             fds.push(PollFd::new(pipe, PollFlags::IN));
         }
@@ -184,6 +198,19 @@ mod tests {
 
     /// Longer than any command here takes on a busy machine.
     const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_command_whose_end_cannot_be_seen_is_ended() {
+        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
+        let command = Command::Shell("sleep 600".to_owned());
+        let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
+        let (mut child, mut pipe) = spawn(&job).unwrap();
+        let none = |_| Err(io::Error::from(Errno::MFILE));
+        let (outcome, _) = supervise(&mut child, &mut pipe, LONG, &mut Output::default(), none);
+        assert!(outcome.is_err());
+        let ended = child.try_wait().unwrap().and_then(|status| status.signal());
+        assert_eq!(ended, Some(Signal::KILL.as_raw()));
+    }
 
     #[test]
     fn a_command_that_runs_for_too_long_is_killed_with_its_group() {

@@ -23,7 +23,7 @@ const STEP: usize = 32;
 const LOW: usize = 16;
 
 /// How many doors may be open at once, so that whoever can forge sources cannot fill the disk.
-const MOST: usize = 4096;
+pub(crate) const MOST: usize = 4096;
 
 /// The leases on disk, each in a slot of its own.
 pub struct LeaseStore {
@@ -168,6 +168,11 @@ impl LeaseStore {
         Ok(())
     }
 
+    /// Records a new lease as [`LeaseStore::put`] does, unless so many doors are open already.
+    pub fn put_within(&mut self, most: usize, lease: &Lease) -> io::Result<()> {
+        if self.taken.len() >= most { Err(too_many(most)) } else { self.put(lease) }
+    }
+
     /// Forgets a lease that was closed.  It need not last: after a crash the door would be closed once more.
     pub fn remove(&mut self, id: LeaseId) -> io::Result<()> {
         let (Some(medium), Some(index)) = (&mut self.medium, self.taken.remove(&id)) else { return Ok(()) };
@@ -183,7 +188,7 @@ impl LeaseStore {
             return Ok(());
         }
         if self.slots >= MOST {
-            return Err(io::Error::other(format!("{MOST} doors are open already")));
+            return Err(too_many(MOST));
         }
         let slots = (self.slots + STEP).next_multiple_of(STEP);
         medium.reserve(offset(self.slots)..offset(slots))?;
@@ -192,6 +197,10 @@ impl LeaseStore {
         self.slots = slots;
         Ok(())
     }
+}
+
+fn too_many(most: usize) -> io::Error {
+    io::Error::other(format!("{most} doors are open already"))
 }
 
 /// Where a slot begins.

@@ -21,6 +21,7 @@ use rand::rngs::SysRng;
 pub use dir::StateDir;
 pub use error::StateError;
 pub use lease::{Lease, LeaseId, LeaseKey, NoLeaseId};
+pub(crate) use leases::MOST as MOST_LEASES;
 pub use leases::{LeaseStore, Left};
 pub use mark::{Mark, Marker, Scope};
 pub use spent::Spent;

@@ -8,7 +8,7 @@ use std::process::{self, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use log::error;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
@@ -128,6 +128,11 @@ impl Child {
         let out = if self.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
         let heard = if self.is_behind() { PollFlags::empty() } else { PollFlags::IN };
         PollFd::new(&self.socket, heard | out)
+    }
+
+    /// Whether there is nothing of what it has said that was not taken in.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&Timespec::default())), Ok(0))
     }
 
     /// Whether it takes in what it is told, as far as can be seen by now.

@@ -1,7 +1,5 @@
 use std::process::Command;
 
-use rustix::event::poll;
-
 use super::*;
 
 /// A process that does nothing, and the end of its socket at which a test plays it.

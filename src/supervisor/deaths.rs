@@ -41,6 +41,20 @@ pub(super) struct Verdict {
 impl Deaths {
     /// A process that was started at `born` has died.
     pub(super) fn died(&mut self, born: Moment, now: Moment) -> Verdict {
+        let start_at = self.replaced(born, now);
+        let quiet = self.in_a_row > SAID && self.said.is_some_and(|said| now < said + QUIET);
+        let say = if quiet {
+            self.unsaid = self.unsaid.saturating_add(1);
+            None
+        } else {
+            self.said = Some(now);
+            Some(std::mem::take(&mut self.unsaid))
+        };
+        Verdict { start_at, say }
+    }
+
+    /// A process that was started at `born` has to be replaced by another one; when that may be started.
+    pub(super) fn replaced(&mut self, born: Moment, now: Moment) -> Moment {
         if born + STEADY <= now {
             self.in_a_row = 0;
         }
@@ -51,15 +65,7 @@ impl Deaths {
         } else {
             (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
         };
-        let quiet = self.in_a_row > SAID && self.said.is_some_and(|said| now < said + QUIET);
-        let say = if quiet {
-            self.unsaid = self.unsaid.saturating_add(1);
-            None
-        } else {
-            self.said = Some(now);
-            Some(std::mem::take(&mut self.unsaid))
-        };
-        Verdict { start_at: now + pause, say }
+        now + pause
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Wish {
     Next,
     /// That the capture process has said what it cannot know, and is to be ended.
     Distrust(&'static str),
+    /// To see whether the capture process is alive, by asking it now and again.
+    Check,
     /// To end the capture process, tell what it has seen, and say so.
     End(Sender<()>),
 }
@@ -98,8 +100,8 @@ pub struct Keeper {
     /// Those of them that the next process opens.
     pub(super) fresh: Vec<String>,
     /// When a process is to be started in place of one that has died.
-    start_at: Option<Moment>,
-    deaths: Deaths,
+    pub(super) start_at: Option<Moment>,
+    pub(super) deaths: Deaths,
     /// Whether one has died, and none has taken over since.
     mourning: bool,
     /// What was found lacking, and said.
@@ -185,6 +187,7 @@ impl Keeper {
                     word => self.hear_next(word),
                 }
             }
+            self.take_over_if_ready();
             if went.is_err()
                 && let Some(capture) = self.next.take()
             {
@@ -267,6 +270,7 @@ impl Keeper {
                 }
                 Wish::Next => self.told = None,
                 Wish::Distrust(why) => self.distrust(why),
+                Wish::Check => self.check(),
                 Wish::End(done) => {
                     let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
                     let seen = all.into_iter().flatten().flat_map(last_words).collect();
@@ -320,6 +324,17 @@ impl Keeper {
         }
     }
 
+    /// Ends the current process if it has left unanswered what it was asked long ago, and asks it otherwise.
+    fn check(&mut self) {
+        let now = self.clock.now();
+        if let Some(capture) = self.current.take_if(|capture| !capture.answers(now)) {
+            self.died(capture, "it does not answer; it");
+        }
+        if let Some(capture) = &mut self.current {
+            capture.ask(now);
+        }
+    }
+
     /// Hears what the processes say, and says what there is room for.
     fn serve(&mut self) {
         self.serve_next();
@@ -345,6 +360,7 @@ impl Keeper {
         if let Some(capture) = self.current.take_if(|capture| !capture.child().listens(now)) {
             self.died(capture, "it does not listen; it");
         }
+        self.take_over_if_ready();
         if !seen.is_empty() {
             (self.tell)(Told::Seen(seen));
         }
@@ -440,26 +456,39 @@ impl Keeper {
                 }
             }
             // The first one gets its plan without asking.
-            Word::Stage(Stage::Idle) if self.say => (self.tell)(Told::PlanWanted),
-            Word::Stage(Stage::Loaded) => self.take_over(),
+            Word::Stage(Stage::Idle) if self.say => self.welcome(),
             Word::Lost(name, loss) => self.lost(&name, loss),
             Word::Stage(_) | Word::Sight(_) => {}
         }
     }
 
-    /// Lets the next process judge what arrives from now on, and the current one what has arrived until now.
-    fn take_over(&mut self) {
-        let Some(mut next) = self.next.take() else { return };
+    /// Wants a plan for the next process, which has opened what it can.
+    ///
+    /// One that has no interface which the current one lacks is ended: with the current one, all attempts would end that
+    /// are under way, each time that an interface which cannot be captured from is tried again.
+    fn welcome(&mut self) {
+        let current = self.current.as_ref();
+        let needless = |next: &mut Capture| current.is_some_and(|current| next.brings_nothing_to(current));
+        let Some(next) = self.next.take_if(needless) else { return (self.tell)(Told::PlanWanted) };
+        next.into_child().end();
+        self.fresh.clear();
+        // What it has said of its interfaces need not be so of the current one's.
+        self.look_at = Some(self.clock.now());
+    }
+
+    /// Lets the next process judge what arrives from now on, and the current one what has arrived until now, when the next
+    /// one is ready and the one before both has been heard to its end.
+    fn take_over_if_ready(&mut self) {
+        let is_free = self.current.is_none() || self.retired.is_none();
+        let is_ready = |next: &mut Capture| is_free && next.stage() == Stage::Loaded;
+        let Some(mut next) = self.next.take_if(is_ready) else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_micros()).unwrap_or(0);
         let mut after = 0;
         if let Some(mut current) = self.current.take() {
             after = now;
             current.retire(now);
-            let until = Some(self.clock.now() + LAST_WORDS);
-            if let Some((earlier, _)) = self.retired.replace((current, until)) {
-                earlier.into_child().end();
-            }
+            self.retired = Some((current, Some(self.clock.now() + LAST_WORDS)));
         }
         next.go(after);
         // What has become of its interfaces since it opened them was not asked of it.  Of those of the first one, word is

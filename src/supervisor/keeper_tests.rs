@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Sandbox;
 use crate::sandbox::Identity;
 use crate::supervisor::child::tests::{played, said};
-use crate::wire::{Frames, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
+use crate::wire::{Frames, Loss, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
 
 /// An interface that every machine has, and two that none has.
 const LO: &str = "lo";
@@ -83,7 +83,7 @@ fn completed(slot: u64) -> Sight {
 /// What the process has been told since the last call.
 fn orders(theirs: &OwnedFd) -> Vec<OrderMessage> {
     let (mut frames, mut bytes) = (Frames::<ORDER_SIZE>::default(), vec![0; 1 << 20]);
-    let (read, _) = recv(theirs, &mut bytes[..], RecvFlags::empty()).unwrap();
+    let Ok((read, _)) = recv(theirs, &mut bytes[..], RecvFlags::empty()) else { return Vec::new() };
     frames.add(&bytes[..read]);
     std::iter::from_fn(|| frames.next_frame().map(|frame| decode(frame).unwrap())).collect()
 }
@@ -147,7 +147,7 @@ fn a_process_that_was_relieved_is_heard_to_its_end_however_late() {
     let mut played = Played::new(&[LO]);
     let first = played.next(&[LO]);
     played.takes_over(&first, 1);
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     said(&first, (0..200).map(completed));
     played.keeper.told = Some(0);
     played.takes_over(&second, 1);
@@ -172,7 +172,7 @@ fn only_the_process_that_has_lied_is_ended() {
     let mut played = Played::new(&[LO]);
     let first = played.next(&[LO]);
     played.takes_over(&first, 1);
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     played.takes_over(&second, 1);
     for (theirs, retired, current) in [(&first, false, true), (&second, false, false)] {
         said(theirs, [completed(1)]);
@@ -193,10 +193,162 @@ fn a_lie_of_a_process_that_has_ended_since_ends_no_other() {
     played.takes_over(&first, 1);
     said(&first, [completed(1)]);
     played.keeper.serve();
-    let second = played.next(&[LO]);
+    let second = played.next(&[LO, OTHER]);
     played.takes_over(&second, 1);
     played.keeper.retired.take().unwrap().0.into_child().end();
     played.sender.send(Wish::Distrust("a lie"));
     played.keeper.obey();
     assert!(played.keeper.current.is_some());
+}
+
+/// What a process says that has opened the first of its interfaces, and could not open the second.
+fn opened_the_first_alone(theirs: &OwnedFd) {
+    let words = "as a test".to_owned();
+    said(
+        theirs,
+        [
+            Setup::Opened { number: 0, index: 1 },
+            Setup::NotOpened { number: 1, lasting: false, words },
+            Setup::Confined,
+        ],
+    );
+}
+
+#[test]
+fn a_process_that_brings_no_interface_leaves_those_who_knock_alone() {
+    let mut played = Played::new(&[LO, OTHER]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    played.told.try_iter().for_each(drop);
+    let serving = played.keeper.current.as_ref().unwrap().id();
+    // The other one fails, and is tried again from time to time.
+    let second = played.next(&[LO, OTHER]);
+    played.keeper.fresh.retain(|name| name == OTHER);
+    opened_the_first_alone(&second);
+    played.keeper.serve();
+    assert!(played.keeper.next.is_none(), "it would end every attempt on {LO}, and has nothing for it");
+    assert_eq!(played.keeper.current.as_ref().unwrap().id(), serving);
+    assert!(played.told.try_iter().all(|told| !matches!(told, Told::PlanWanted)));
+    assert!(played.keeper.fresh.is_empty() && played.keeper.look_at.is_some());
+}
+
+#[test]
+fn a_process_takes_over_an_interface_that_was_lost_meanwhile() {
+    let mut played = Played::new(&[LO, OTHER]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    played.told.try_iter().for_each(drop);
+    let second = played.next(&[LO, OTHER]);
+    said(&first, [Sight::Lost { number: 0, loss: Loss::Gone }]);
+    played.keeper.serve();
+    opened_the_first_alone(&second);
+    played.keeper.serve();
+    assert!(played.keeper.next.is_some());
+    assert!(played.told.try_iter().any(|told| matches!(told, Told::PlanWanted)));
+}
+
+/// One that has been relieved, one that serves, and one that is ready, which has an interface more than the others.
+fn three(busy: bool) -> (Played, [OwnedFd; 3]) {
+    let mut played = Played::new(&[LO]);
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    said(&first, (0..5).map(completed));
+    played.keeper.told = busy.then_some(0);
+    let second = played.next(&[LO, OTHER]);
+    played.takes_over(&second, 1);
+    let third = played.next(&[LO, OTHER, GONE]);
+    said(&third, [Setup::Opened { number: 0, index: 1 }, Setup::Confined]);
+    played.keeper.serve();
+    played.keeper.load(Plan::default());
+    said(&third, [Sight::Synced(1)]);
+    played.keeper.serve();
+    (played, [first, second, third])
+}
+
+fn goes_on_until_the_third_serves(played: &mut Played) {
+    let end = played.keeper.clock.now() + Duration::from_secs(10);
+    while !serving(played, GONE) {
+        assert!(played.keeper.clock.now() < end, "it never does");
+        played.sender.send(Wish::Next);
+        played.keeper.obey();
+        played.keeper.serve();
+    }
+}
+
+fn serving(played: &Played, name: &str) -> bool {
+    played.keeper.current.as_ref().is_some_and(|capture| capture.has(name))
+}
+
+#[test]
+fn a_process_that_was_relieved_is_heard_to_its_end_though_another_one_is_ready() {
+    let (mut played, [first, _second, _third]) = three(true);
+    assert!(played.keeper.retired.as_ref().is_some_and(|(capture, _)| !capture.has(OTHER)));
+    drop(first);
+    goes_on_until_the_third_serves(&mut played);
+    assert_eq!(played.seen(), 5, "what it had seen is lost");
+}
+
+#[test]
+fn a_process_that_is_ready_waits_for_none_if_nobody_serves() {
+    let (mut played, [first, second, _third]) = three(false);
+    assert!(played.keeper.next.is_some() && !serving(&played, GONE));
+    drop(second);
+    goes_on_until_the_third_serves(&mut played);
+    assert!(played.keeper.retired.is_some(), "the first one is heard still");
+    drop(first);
+}
+
+#[test]
+fn a_process_that_says_again_and_again_that_its_interface_is_gone_is_not_replaced_at_once() {
+    let mut played = Played::new(&[LO]);
+    let index = Host::look().unwrap().find(LO).unwrap().index;
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let theirs = played.next(&[LO]);
+        played.takes_over(&theirs, index);
+        said(&theirs, [Sight::Lost { number: 0, loss: Loss::Gone }]);
+        played.keeper.serve();
+        assert!(played.keeper.wanted.contains(LO));
+        let now = played.keeper.clock.now();
+        pauses.push(played.keeper.start_at.map_or(Duration::ZERO, |at| at.wait_from(now)));
+        // As if one were started.
+        played.keeper.start_at = None;
+        played.keeper.wanted.clear();
+    }
+    assert_eq!(pauses[0], Duration::ZERO, "an interface can be made anew with the same number");
+    assert!(pauses[5] > Duration::from_millis(50), "{pauses:?}");
+}
+
+#[test]
+fn a_process_that_answers_nothing_is_replaced() {
+    let mut played = Played::new(&[LO]);
+    let theirs = played.next(&[LO]);
+    played.takes_over(&theirs, 1);
+    let check = |played: &mut Played| {
+        played.sender.send(Wish::Check);
+        played.keeper.obey();
+        played.keeper.serve();
+        played.keeper.current.as_mut().map(|capture| capture.asked = capture.asked.and(Some(Moment::START)))
+    };
+    check(&mut played);
+    let Some(OrderMessage::Sync(number)) = orders(&theirs).pop() else { panic!("it was not asked") };
+    said(&theirs, [Sight::Synced(number)]);
+    assert!(check(&mut played).is_some(), "its answer was there, only not heard");
+    assert_eq!(played.keeper.current.as_ref().unwrap().asked, None);
+    assert!(orders(&theirs).is_empty(), "it owed an answer when it was to be asked");
+    check(&mut played);
+    assert_eq!(orders(&theirs), [OrderMessage::Sync(number + 1)]);
+    assert!(check(&mut played).is_none() && played.keeper.start_at.is_some());
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_a_lie() {
+    for number in [1, 2] {
+        let mut played = Played::new(&[LO]);
+        let theirs = played.next(&[LO]);
+        played.takes_over(&theirs, 1);
+        said(&theirs, [Sight::Synced(number)]);
+        played.keeper.serve();
+        assert!(played.keeper.current.is_none());
+    }
 }

@@ -89,10 +89,12 @@ impl Keeper {
             return;
         }
         let words = match loss {
+            // The host looks as if it were there: another one has its number, or whoever says so lies.
             Loss::Gone => {
                 let present = Host::look().ok().and_then(|host| host.find(name));
                 let steps = self.interfaces.saw(name, present, false);
-                return self.carry_out(steps);
+                self.carry_out(steps);
+                return self.start_at_a_pace();
             }
             Loss::Failed => "libpcap reports an error".to_owned(),
             Loss::Alarms => "its handle reports errors without end".to_owned(),
@@ -101,6 +103,14 @@ impl Keeper {
             }
         };
         self.failed(name, Problem::Passing(format!("capturing on {name}: {words}")));
+    }
+
+    /// Whoever can make a process say that its interface is gone must not have it replaced more often than by killing it.
+    fn start_at_a_pace(&mut self) {
+        let Some(born) = self.current.as_ref().map(|capture| capture.born) else { return };
+        if self.next.is_none() && self.start_at.is_none() && !self.wanted.is_empty() {
+            self.start_at = Some(self.deaths.replaced(born, self.clock.now()));
+        }
     }
 
     pub(super) fn failed(&mut self, name: &str, problem: Problem) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::child::{Child, Heard};
 use crate::config::Sandbox;
@@ -44,8 +45,12 @@ pub(super) enum Word {
     Lost(String, crate::wire::Loss),
 }
 
-/// The number of the only [`OrderMessage::Sync`] that a process gets.
+/// The number of the first [`OrderMessage::Sync`] that a process gets, behind its plan; with others, it is asked whether it
+/// is alive.
 const SYNC: u32 = 1;
+
+/// How long it may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Capture {
     child: Child,
@@ -55,6 +60,10 @@ pub(super) struct Capture {
     /// The configuration that it matches against.
     generation: Generation,
     pub(super) born: Moment,
+    /// The number of the last [`OrderMessage::Sync`].
+    sync: u32,
+    /// Since when it owes the answer to that, if it was asked whether it is alive.
+    pub(super) asked: Option<Moment>,
 }
 
 impl Capture {
@@ -95,7 +104,15 @@ impl Capture {
             },
         });
         child.say(setup);
-        Capture { child, feeds, stage: Stage::Opening, generation: Generation::default(), born: now }
+        Capture {
+            child,
+            feeds,
+            stage: Stage::Opening,
+            generation: Generation::default(),
+            born: now,
+            sync: SYNC,
+            asked: None,
+        }
     }
 
     /// When it counts as deaf, if it takes in nothing until then.
@@ -162,6 +179,20 @@ impl Capture {
         let _ = self.child.send();
     }
 
+    /// Asks whether it is alive, unless it owes an answer to that already.
+    pub(super) fn ask(&mut self, now: Moment) {
+        if self.asked.is_none() {
+            self.sync = self.sync.wrapping_add(1);
+            self.child.say([OrderMessage::Sync(self.sync)]);
+            self.asked = Some(now);
+        }
+    }
+
+    /// Whether it is alive, as far as that can be told: what it has said may still have to be heard.
+    pub(super) fn answers(&self, now: Moment) -> bool {
+        self.asked.is_none_or(|since| now < since + ANSWERS_WITHIN) || !self.child.is_silent()
+    }
+
     /// Its process id.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
@@ -194,6 +225,11 @@ impl Capture {
     /// Whether it captures from this interface, or is to.
     pub(super) fn has(&self, name: &str) -> bool {
         self.feeds.values().any(|known| known == name)
+    }
+
+    /// Whether there is no interface that it has and the other one lacks.
+    pub(super) fn brings_nothing_to(&self, other: &Capture) -> bool {
+        self.feeds.values().all(|name| other.has(name))
     }
 
     /// The next thing that it has said.
@@ -235,6 +271,7 @@ impl Capture {
                 self.stage = Stage::Loaded;
                 Some(Word::Stage(Stage::Loaded))
             }
+            Sight::Synced(number) if number == self.sync && self.asked.take().is_some() => None,
             Sight::Synced(_) => return Err(BadMessage),
             Sight::Lost { number, loss } => self.feeds.remove(&number).map(|name| Word::Lost(name, loss)),
             // A process that has not been told to look at packets has seen none.

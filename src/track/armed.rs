@@ -1,128 +1,235 @@
-//! The armed sequences, found by their first hit.
+//! The armed sequences, found by their steps.
 
 use std::collections::HashMap;
-use std::num::NonZeroU16;
 
 use seqgen::sequence::{Protocol, Step};
+use slab::Slab;
 
+use super::sources::Class;
 use crate::message::{Slot, SlotId};
 
-/// One bit for each port.
-struct PortSet(Box<[u64; 1024]>);
+/// How many ports there are, and one that is none.
+const PORTS: usize = 1 << 16;
 
-impl PortSet {
-    fn new() -> PortSet {
-        PortSet(Box::new([0; 1024]))
-    }
+/// An armed slot's place.  Another slot that takes the place later has another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SlotKey {
+    place: u32,
+    serial: u32,
+}
 
-    fn place(port: NonZeroU16) -> (usize, u64) {
-        (usize::from(port.get() >> 6), 1 << (port.get() & 63))
-    }
-
-    fn insert(&mut self, port: NonZeroU16) {
-        let (word, bit) = PortSet::place(port);
-        self.0[word] |= bit;
-    }
-
-    fn remove(&mut self, port: NonZeroU16) {
-        let (word, bit) = PortSet::place(port);
-        self.0[word] &= !bit;
-    }
-
-    fn contains(&self, port: NonZeroU16) -> bool {
-        let (word, bit) = PortSet::place(port);
-        self.0[word] & bit != 0
+impl SlotKey {
+    /// Different for most pairs of keys.
+    pub(super) fn bits(self) -> u64 {
+        u64::from(self.place) << 32 | u64::from(self.serial)
     }
 }
 
-/// Slots by a step.  A step that leads to none is told by one bit, before anything is hashed.
+/// A slot that is armed.
+pub(super) struct ArmedSlot {
+    pub(super) slot: Slot,
+    /// Tells what came before it was armed from what came after.
+    pub(super) stamp: u64,
+    /// What its door sees.
+    pub(super) view: usize,
+    /// Doors with the same timeout.
+    pub(super) class: Option<Class>,
+    key: SlotKey,
+}
+
+impl ArmedSlot {
+    pub(super) fn key(&self) -> SlotKey {
+        self.key
+    }
+}
+
+/// Slots by a step: for each port the number of its list, from 1.  Only the pages of ports that are in use take memory,
+/// and what a stranger can try is only ever looked up.
 struct Index {
-    slots: HashMap<Step, Vec<SlotId>>,
-    tcp: PortSet,
-    udp: PortSet,
+    tcp: Vec<u32>,
+    udp: Vec<u32>,
+    lists: Slab<Vec<SlotKey>>,
 }
 
 impl Index {
     fn new() -> Index {
-        Index { slots: HashMap::new(), tcp: PortSet::new(), udp: PortSet::new() }
+        Index { tcp: vec![0; PORTS], udp: vec![0; PORTS], lists: Slab::new() }
     }
 
-    fn insert(&mut self, step: Step, id: SlotId) {
-        self.ports(step.protocol).insert(step.port);
-        self.slots.entry(step).or_default().push(id);
+    fn insert(&mut self, step: Step, key: SlotKey) {
+        match self.list(step) {
+            Some(list) => self.lists[list].push(key),
+            None => *self.place(step) = u32::try_from(self.lists.insert(vec![key]) + 1).unwrap_or(0),
+        }
     }
 
-    fn remove(&mut self, step: Step, id: SlotId) {
-        let Some(ids) = self.slots.get_mut(&step) else { return };
-        ids.retain(|other| *other != id);
-        if ids.is_empty() {
-            self.slots.remove(&step);
-            self.ports(step.protocol).remove(step.port);
+    fn remove(&mut self, step: Step, key: SlotKey) {
+        let Some(list) = self.list(step) else { return };
+        self.lists[list].retain(|other| *other != key);
+        if self.lists[list].is_empty() {
+            self.lists.remove(list);
+            *self.place(step) = 0;
         }
     }
 
     /// In the order in which they came.
-    fn get(&self, step: Step) -> &[SlotId] {
+    fn get(&self, step: Step) -> &[SlotKey] {
+        self.list(step).map_or(&[], |list| self.lists[list].as_slice())
+    }
+
+    /// Forgets the list of one step.
+    fn clear(&mut self, step: Step) {
+        *self.place(step) = 0;
+    }
+
+    fn list(&self, step: Step) -> Option<usize> {
         let ports = match step.protocol {
             Protocol::Tcp => &self.tcp,
             Protocol::Udp => &self.udp,
         };
-        if !ports.contains(step.port) {
-            return &[];
-        }
-        self.slots.get(&step).map_or(&[], Vec::as_slice)
+        (ports[usize::from(step.port.get())] as usize).checked_sub(1)
     }
 
-    fn ports(&mut self, protocol: Protocol) -> &mut PortSet {
-        match protocol {
+    fn place(&mut self, step: Step) -> &mut u32 {
+        let ports = match step.protocol {
             Protocol::Tcp => &mut self.tcp,
             Protocol::Udp => &mut self.udp,
+        };
+        &mut ports[usize::from(step.port.get())]
+    }
+}
+
+/// One bit for each port of both protocols: all that a packet to somebody else's port costs.
+struct Ports(Box<[u64; 2 * PORTS / 64]>);
+
+impl Ports {
+    fn new() -> Ports {
+        Ports(Box::new([0; 2 * PORTS / 64]))
+    }
+
+    fn place(step: Step) -> (usize, u64) {
+        let port = usize::from(step.port.get());
+        let first = match step.protocol {
+            Protocol::Tcp => 0,
+            Protocol::Udp => PORTS / 64,
+        };
+        (first + port / 64, 1 << (port % 64))
+    }
+
+    fn set(&mut self, step: Step, is_in_use: bool) {
+        let (word, bit) = Ports::place(step);
+        if is_in_use {
+            self.0[word] |= bit;
+        } else {
+            self.0[word] &= !bit;
         }
+    }
+
+    fn contains(&self, step: Step) -> bool {
+        let (word, bit) = Ports::place(step);
+        self.0[word] & bit != 0
     }
 }
 
 /// The armed slots, found by the steps of their sequences.
 pub(super) struct Armed {
-    slots: HashMap<SlotId, Slot>,
+    slots: Slab<ArmedSlot>,
+    serial: u32,
+    by_id: HashMap<SlotId, SlotKey>,
+    in_use: Ports,
+    /// How many slots look back at what their source did before the first hit.
+    looking_back: usize,
     by_first: Index,
     by_step: Index,
 }
 
 impl Armed {
     pub(super) fn new() -> Armed {
-        Armed { slots: HashMap::new(), by_first: Index::new(), by_step: Index::new() }
+        Armed {
+            slots: Slab::new(),
+            serial: 0,
+            by_id: HashMap::new(),
+            in_use: Ports::new(),
+            looking_back: 0,
+            by_first: Index::new(),
+            by_step: Index::new(),
+        }
     }
 
-    pub(super) fn insert(&mut self, slot: Slot) {
+    pub(super) fn insert(&mut self, slot: Slot, stamp: u64, view: usize, class: Option<Class>) {
         self.remove(slot.id);
-        self.by_first.insert(slot.sequence.first(), slot.id);
+        self.serial = self.serial.wrapping_add(1);
+        let place = self.slots.vacant_key();
+        let key = SlotKey { place: u32::try_from(place).unwrap_or(u32::MAX), serial: self.serial };
+        self.by_id.insert(slot.id, key);
+        self.by_first.insert(slot.sequence.first(), key);
         for step in distinct(slot.sequence.steps()) {
-            self.by_step.insert(step, slot.id);
+            self.by_step.insert(step, key);
+            self.in_use.set(step, true);
         }
-        self.slots.insert(slot.id, slot);
+        self.looking_back += usize::from(looks_back(&slot));
+        self.slots.insert(ArmedSlot { slot, stamp, view, class, key });
     }
 
     pub(super) fn remove(&mut self, id: SlotId) {
-        let Some(slot) = self.slots.remove(&id) else { return };
-        self.by_first.remove(slot.sequence.first(), id);
+        let Some(key) = self.by_id.remove(&id) else { return };
+        let Some(ArmedSlot { slot, .. }) = self.slots.try_remove(key.place as usize) else { return };
+        self.looking_back -= usize::from(looks_back(&slot));
+        self.by_first.remove(slot.sequence.first(), key);
         for step in distinct(slot.sequence.steps()) {
-            self.by_step.remove(step, id);
+            self.by_step.remove(step, key);
+            self.in_use.set(step, !self.by_step.get(step).is_empty());
         }
     }
 
-    pub(super) fn get(&self, id: SlotId) -> Option<&Slot> {
-        self.slots.get(&id)
+    /// Removes all of them.  What is emptied is used again, so that no page of the ports is touched for nothing.
+    pub(super) fn clear(&mut self) {
+        for armed in self.slots.drain() {
+            for step in armed.slot.sequence.steps() {
+                self.by_first.clear(*step);
+                self.by_step.clear(*step);
+                self.in_use.set(*step, false);
+            }
+        }
+        self.by_first.lists.clear();
+        self.by_step.lists.clear();
+        self.by_id.clear();
+        self.looking_back = 0;
+    }
+
+    /// The slot with this key, if it is still armed.
+    pub(super) fn get(&self, key: SlotKey) -> Option<&ArmedSlot> {
+        self.slots.get(key.place as usize).filter(|armed| armed.key == key)
+    }
+
+    /// The key of the slot with this number.
+    pub(super) fn find(&self, id: SlotId) -> Option<SlotKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Whether it matters to any slot what its source did before the first hit.
+    pub(super) fn looks_back(&self) -> bool {
+        self.looking_back > 0
+    }
+
+    /// Whether any sequence has this step.
+    pub(super) fn is_in_use(&self, step: Step) -> bool {
+        self.in_use.contains(step)
     }
 
     /// The slots whose sequence begins with this step, in the order in which they were armed.
-    pub(super) fn starting_with(&self, step: Step) -> &[SlotId] {
+    pub(super) fn starting_with(&self, step: Step) -> &[SlotKey] {
         self.by_first.get(step)
     }
 
     /// The slots whose sequence has this step anywhere.
-    pub(super) fn with(&self, step: Step) -> &[SlotId] {
+    pub(super) fn with(&self, step: Step) -> &[SlotKey] {
         self.by_step.get(step)
     }
+}
+
+fn looks_back(slot: &Slot) -> bool {
+    slot.limit.is_some_and(|limit| limit.from_before)
 }
 
 /// Each step of a sequence once.

@@ -22,6 +22,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
     pub(super) fn of(hit: &Hit) -> Identity {
         let number = match hit.segment {
             Segment::Tcp { number, .. } => number,
@@ -144,10 +148,9 @@ impl Attempt {
         &mut self,
         identities: &mut Pool<Identity>,
         sequence: &Sequence,
-        hit: &Hit,
+        identity: Identity,
         now: Moment,
     ) -> Verdict {
-        let identity = Identity::of(hit);
         let is_known = |known: &Identity| *known == identity;
         if self.latest.as_ref().is_some_and(is_known) || identities.iter(&self.earlier).any(is_known) {
             return Verdict::Nothing;

@@ -4,6 +4,8 @@
 pub(super) struct Crowds {
     /// How many such attempts each door has.
     sizes: Vec<usize>,
+    /// How many all of them have.
+    total: usize,
     heap: Vec<usize>,
     /// Where in the heap each door is.
     places: Vec<usize>,
@@ -13,7 +15,7 @@ impl Crowds {
     /// So many doors without such attempts.
     pub(super) fn new(doors: usize) -> Crowds {
         let downwards: Vec<usize> = (0..doors).rev().collect();
-        Crowds { sizes: vec![0; doors], heap: downwards.clone(), places: downwards }
+        Crowds { sizes: vec![0; doors], total: 0, heap: downwards.clone(), places: downwards }
     }
 
     /// The door that has most; of several, the one with the highest number.  None if no door has any.
@@ -21,9 +23,15 @@ impl Crowds {
         self.heap.first().copied().filter(|door| self.sizes[*door] > 0)
     }
 
+    /// How many all doors have together.
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
     /// Counts one more.
     pub(super) fn add(&mut self, door: usize) {
         self.sizes[door] += 1;
+        self.total += 1;
         let mut place = self.places[door];
         while place > 0 && self.exceeds(place, (place - 1) / 2) {
             self.swap(place, (place - 1) / 2);
@@ -34,6 +42,7 @@ impl Crowds {
     /// Counts one less; there must be one.
     pub(super) fn take(&mut self, door: usize) {
         self.sizes[door] -= 1;
+        self.total -= 1;
         let mut place = self.places[door];
         loop {
             let [left, right] = [2 * place + 1, 2 * place + 2];
@@ -81,6 +90,7 @@ mod tests {
                 }
                 let most = (0..9).max_by_key(|door| (sizes[*door], *door)).filter(|door| sizes[*door] > 0);
                 prop_assert_eq!(crowds.most(), most);
+                prop_assert_eq!(crowds.total(), sizes.iter().sum::<usize>());
             }
         }
     }

@@ -3,19 +3,10 @@
 //! Distinct ports are counted, not packets: somebody's web or VPN traffic to the same host goes to a few ports however
 //! much of it there is, and a scan goes to many.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
-
 use seqgen::sequence::{Sequence, Step};
 
 use super::pool::{Pool, Queue};
 use crate::moment::Moment;
-
-/// How many sources without an attempt are remembered with their strays; beyond that the oldest is forgotten.
-const STRANGERS: usize = 16_384;
-
-/// How many strays all of them together may have.
-const NOTED: usize = 8 * STRANGERS;
 
 /// How many distinct stray ports a source may have hit, and since when they count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +63,10 @@ impl Strays {
     /// Notes a stray; `most` is how many need to be remembered.
     pub(super) fn note(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         self.packets = self.packets.saturating_add(1);
+        if let Some((_, at)) = ports.last_mut(&self.ports).filter(|(last, _)| *last == step) {
+            *at = now;
+            return;
+        }
         let known = ports.take(&mut self.ports, |(known, _)| *known == step);
         if known.is_none() && self.ports.len() >= most.max(1) {
             ports.pop(&mut self.ports);
@@ -110,96 +105,6 @@ impl Strays {
     }
 }
 
-/// Strays of sources that have no attempt: a bounded table that forgets its oldest.
-#[derive(Debug)]
-pub(super) struct Strangers {
-    /// The stray ports of all sources, those with attempts among them.
-    pub(super) ports: StrayPorts,
-    sources: HashMap<IpAddr, Stranger>,
-    /// The sources in the order in which they came, with their numbers; one that has gone leaves its place behind.
-    order: VecDeque<(IpAddr, u64)>,
-    /// Whether `sources` has its final size.
-    is_roomy: bool,
-    came: u64,
-    noted: usize,
-}
-
-#[derive(Debug)]
-struct Stranger {
-    strays: Strays,
-    number: u64,
-}
-
-impl Strangers {
-    pub(super) fn new() -> Strangers {
-        Strangers {
-            ports: Pool::new(),
-            sources: HashMap::new(),
-            order: VecDeque::new(),
-            is_roomy: false,
-            came: 0,
-            noted: 0,
-        }
-    }
-
-    /// The source's strays, which it takes along when it begins an attempt.
-    pub(super) fn take(&mut self, source: IpAddr) -> Strays {
-        let strays = self.sources.remove(&source).map_or(Strays::NONE, |stranger| stranger.strays);
-        self.noted -= strays.len();
-        strays
-    }
-
-    /// Notes a stray of a source that has no attempt.
-    pub(super) fn note(&mut self, source: IpAddr, step: Step, now: Moment, most: usize) {
-        if let Some(stranger) = self.sources.get_mut(&source) {
-            self.noted -= stranger.strays.len();
-            stranger.strays.note(&mut self.ports, step, now, most);
-            self.noted += stranger.strays.len();
-            self.forget_oldest();
-            return;
-        }
-        let mut strays = Strays::NONE;
-        strays.note(&mut self.ports, step, now, most);
-        self.put(source, strays);
-    }
-
-    /// Takes back the strays of a source whose last attempt is gone.
-    pub(super) fn put(&mut self, source: IpAddr, strays: Strays) {
-        if strays.packets == 0 {
-            return;
-        }
-        self.came += 1;
-        self.order.push_back((source, self.came));
-        self.noted += strays.len();
-        let stranger = Stranger { strays, number: self.came };
-        if !self.is_roomy && self.sources.len() >= STRANGERS / 4 {
-            // With twice the room that it needs, a hash table clears away the traces of what has left it in place.
-            self.is_roomy = true;
-            self.sources.reserve(2 * (STRANGERS + 1) - self.sources.len());
-        }
-        if let Some(before) = self.sources.insert(source, stranger) {
-            self.noted -= before.strays.len();
-            before.strays.forget(&mut self.ports);
-        }
-        self.forget_oldest();
-    }
-
-    /// How many stray ports of sources without attempts there are.
-    #[cfg(test)]
-    pub(super) fn noted(&self) -> usize {
-        self.noted
-    }
-
-    fn forget_oldest(&mut self) {
-        while self.order.len() > STRANGERS || self.noted > NOTED {
-            let Some((source, number)) = self.order.pop_front() else { return };
-            if self.sources.get(&source).is_some_and(|stranger| stranger.number == number) {
-                self.take(source).forget(&mut self.ports);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -218,10 +123,6 @@ mod tests {
 
     fn at(seconds: u64) -> Moment {
         Moment::after_start(Duration::from_secs(seconds))
-    }
-
-    fn source(number: u32) -> IpAddr {
-        std::net::Ipv4Addr::from(0xc633_6400 + number).into()
     }
 
     #[test]
@@ -277,53 +178,5 @@ mod tests {
         }
         assert_eq!(strays.len(), 10);
         assert!(strays.exceed(&ports, 9, &sequence("1,2"), at(91)));
-    }
-
-    #[test]
-    fn strangers_take_their_strays_along() {
-        let mut strangers = Strangers::new();
-        strangers.note(source(1), step(5), at(1), 10);
-        strangers.note(source(1), step(6), at(1), 10);
-        strangers.note(source(2), step(7), at(1), 10);
-        assert_eq!(strangers.take(source(1)).len(), 2);
-        assert_eq!(strangers.take(source(1)).len(), 0);
-        assert_eq!(strangers.noted, 1);
-    }
-
-    #[test]
-    fn however_many_strangers_come_the_oldest_are_forgotten() {
-        let mut strangers = Strangers::new();
-        for number in 0..3 * 16_384 {
-            strangers.note(source(number), step(5), at(1), 10);
-        }
-        assert_eq!((strangers.sources.len(), strangers.order.len()), (STRANGERS, STRANGERS));
-        assert_eq!(strangers.ports.len(), STRANGERS);
-        assert_eq!(strangers.take(source(0)).len(), 0);
-        assert_eq!(strangers.take(source(3 * 16_384 - 1)).len(), 1);
-    }
-
-    #[test]
-    fn however_many_ports_they_hit_the_strays_are_bounded() {
-        let mut strangers = Strangers::new();
-        for number in 0..4000 {
-            for port in 1..=70 {
-                strangers.note(source(number), step(port), at(1), 70);
-            }
-        }
-        assert!(strangers.noted <= NOTED);
-        assert_eq!(strangers.noted, strangers.sources.values().map(|stranger| stranger.strays.len()).sum());
-        assert_eq!(strangers.noted, strangers.ports.len());
-    }
-
-    #[test]
-    fn a_stranger_who_comes_back_is_not_forgotten_for_having_been_there_before() {
-        let mut strangers = Strangers::new();
-        strangers.note(source(0), step(5), at(1), 10);
-        let strays = strangers.take(source(0));
-        strangers.put(source(0), strays);
-        for number in 1..16_384 {
-            strangers.note(source(number), step(5), at(1), 10);
-        }
-        assert_eq!(strangers.take(source(0)).len(), 1);
     }
 }

@@ -1,15 +1,39 @@
 //! Which packets are meant for this host, and who can have sent them.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 /// The addresses of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Here {
     /// A live host: only packets to one of these count, unless a door has a target of its own.
-    Addresses(HashSet<IpAddr>),
+    Addresses(Addresses),
     /// A savefile from some other host: every single destination counts.
     Anywhere,
+}
+
+/// Some addresses, in order: each packet is looked up here twice, and a host has few.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses(Box<[IpAddr]>);
+
+impl Addresses {
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.binary_search(&address).is_ok()
+    }
+}
+
+impl FromIterator<IpAddr> for Addresses {
+    fn from_iter<I: IntoIterator<Item = IpAddr>>(addresses: I) -> Addresses {
+        let mut addresses: Vec<IpAddr> = addresses.into_iter().collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        Addresses(addresses.into())
+    }
+}
+
+impl<const N: usize> From<[IpAddr; N]> for Addresses {
+    fn from(addresses: [IpAddr; N]) -> Addresses {
+        addresses.into_iter().collect()
+    }
 }
 
 impl Here {
@@ -18,7 +42,7 @@ impl Here {
     pub fn is_destination(&self, destination: IpAddr, by_loopback: bool) -> bool {
         match self {
             Here::Addresses(ours) => {
-                ours.contains(&destination) && (by_loopback || !destination.is_loopback())
+                ours.contains(destination) && (by_loopback || !destination.is_loopback())
             }
             Here::Anywhere => !is_group(destination),
         }
@@ -31,7 +55,7 @@ impl Here {
             return false;
         }
         match self {
-            Here::Addresses(ours) => by_loopback || !(source.is_loopback() || ours.contains(&source)),
+            Here::Addresses(ours) => by_loopback || !(source.is_loopback() || ours.contains(source)),
             Here::Anywhere => true,
         }
     }

@@ -36,6 +36,11 @@ impl List {
         (self.first != NONE).then_some(self.first)
     }
 
+    /// Whether this is the entry that came into the list last.
+    pub(super) fn ends_with(self, key: u32) -> bool {
+        self.last == key
+    }
+
     /// Adds an entry that is in no list of this kind.
     pub(super) fn push<T>(&mut self, entries: &mut Slab<T>, key: u32, links: impl Fn(&mut T) -> &mut Links) {
         *links(&mut entries[key as usize]) = Links { before: self.last, after: NONE };
@@ -96,6 +101,7 @@ mod tests {
                 }
                 prop_assert_eq!(&seen, &model);
                 prop_assert_eq!(list.first(), model.first().copied());
+                prop_assert!(model.iter().all(|key| list.ends_with(*key) == (model.last() == Some(key))));
                 prop_assert_eq!(list.last, model.last().copied().unwrap_or(NONE));
             }
         }

@@ -54,6 +54,11 @@ impl<T> Pool<T> {
         queue.len += 1;
     }
 
+    /// The last entry.
+    pub(super) fn last_mut(&mut self, queue: &Queue) -> Option<&mut T> {
+        (queue.last != NONE).then(|| &mut self.entries[queue.last as usize].value)
+    }
+
     /// Takes the first entry out.
     pub(super) fn pop(&mut self, queue: &mut Queue) -> Option<T> {
         self.take(queue, |_| true)
@@ -125,8 +130,9 @@ mod tests {
                     let place = model.iter().position(|other| *other == value);
                     prop_assert_eq!(pool.take(queue, |other| *other == value), place.map(|place| model.remove(place)));
                 }
-                for (queue, model) in queues.iter().zip(&models) {
-                    prop_assert_eq!(&pool.iter(queue).copied().collect::<Vec<_>>(), model);
+                for (queue, model) in queues.iter().zip(&mut models) {
+                    prop_assert_eq!(pool.last_mut(queue), model.last_mut());
+                    prop_assert_eq!(&pool.iter(queue).copied().collect::<Vec<_>>(), &*model);
                     prop_assert_eq!(queue.len(), model.len());
                 }
             }

@@ -2,22 +2,23 @@
 //!
 //! When the table is full, attempts that have only made their first hit go first, oldest first, so that a flood of
 //! first hits from forged addresses cannot push out somebody who knows the second port.  When there is none of those,
-//! the oldest attempt of the door that has most goes.  A newcomer is never refused.
+//! the one that has been further than that for longest goes, of the door that has most such.  A newcomer is never
+//! refused.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use hashbrown::HashTable;
 use slab::Slab;
 
+use super::armed::SlotKey;
 use super::attempt::Attempt;
 use super::crowds::Crowds;
-use super::guard::Strays;
+use super::deadlines::{Deadlines, Due};
 use super::list::{Links, List};
-use crate::message::{Slot, SlotId};
+use super::sources::{Found, Newcomer, Sources, Who};
 use crate::moment::Moment;
 
 /// No key: the capacity keeps all of them below it.
@@ -30,142 +31,163 @@ const STRAYS: usize = 131_072;
 /// The bounded table.
 pub(super) struct Table {
     capacity: usize,
-    /// The sources by address; the keys are in the slab alone, since most of the table's space would go to them.
-    by_address: HashTable<u32>,
+    pub(super) sources: Sources,
     /// The attempts by source and slot: what a packet costs must not depend on how many its source has.
     by_place: HashTable<u32>,
-    /// Whether both have their final size.
+    places: Places,
+    /// Whether it has its final size.
     is_roomy: bool,
-    hasher: RandomState,
-    sources: Slab<Source>,
     entries: Slab<Entry>,
     /// Attempts that go before all others: those with one hit, and those that are over; oldest first.
     early: List,
     doors: Vec<Door>,
-    /// Doors that have attempts, at the deadline of their oldest or before.
-    due: BinaryHeap<Reverse<(Moment, usize)>>,
+    deadlines: Deadlines,
+    /// Before this, nobody's time is up.
+    soonest: Option<Moment>,
     /// How many attempts beyond the first hit each door has.
     crowds: Crowds,
-    strays: usize,
-    /// How many attempts have come in.
-    begun: u64,
-}
-
-struct Source {
-    address: IpAddr,
-    attempts: u32,
-    /// Those that the scan guard could still end.
-    watched: List,
-    strays: Strays,
 }
 
 struct Entry {
     attempt: Attempt,
-    slot: SlotId,
+    slot: SlotKey,
     source: u32,
-    door: usize,
+    door: u32,
     /// Tells which of two attempts came in first.
     begun: u64,
+    /// Tells which of two that count from the same time came to it first.
+    stamp: u64,
     is_early: bool,
     is_watched: bool,
-    age: Links,
-    early: Links,
+    /// Among the early ones, or among those of its door that are not.
+    links: Links,
     watched: Links,
+    /// Among the deadlines.
+    place: u32,
 }
 
 /// A door's attempts.
 struct Door {
     seq_timeout: Duration,
-    /// By the time they count from, oldest first.
-    by_age: List,
-    is_in_due: bool,
+    /// Those beyond the first hit, in the order in which they came there.
+    advanced: List,
 }
 
 /// An attempt that has left the table.
 pub(super) struct Removed {
     pub(super) source: IpAddr,
-    pub(super) slot: SlotId,
+    pub(super) slot: SlotKey,
     pub(super) attempt: Attempt,
     /// How many stray packets the source has sent.
     pub(super) packets: u32,
-    /// The source's strays, if this was its last attempt.
-    pub(super) strays: Option<Strays>,
+    /// When it came in, and when it came to the time that it counts from, among others.
+    begun: u64,
+    stamp: u64,
+}
+
+/// What is up.
+pub(super) enum Over {
+    /// The time of a source that has made a first hit, and nothing else.
+    Newcomer(IpAddr, Newcomer),
+    /// The time of an attempt.
+    Attempt(Removed),
+}
+
+/// What an attempt's source and slot are hashed with.  Neither is a stranger's to choose, but which of them come
+/// together is, so the factor is one that nobody knows.
+struct Places(u64);
+
+impl Places {
+    fn new() -> Places {
+        Places(RandomState::new().hash_one(()) | 1)
+    }
+
+    fn hash(&self, source: u32, slot: SlotKey) -> u64 {
+        let bits = slot.bits() ^ u64::from(source).rotate_left(16);
+        let wide = u128::from(bits ^ self.0.rotate_left(32)) * u128::from(self.0);
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
+        let folded = (wide >> 64) as u64 ^ wide as u64;
+        folded
+    }
 }
 
 impl Table {
     /// An empty table for at most `capacity` attempts.
     pub(super) fn new(capacity: usize) -> Table {
         Table {
-            capacity: capacity.clamp(1, NONE as usize - 1),
-            by_address: HashTable::new(),
+            capacity: capacity.clamp(1, NONE as usize / 2),
+            sources: Sources::new(),
             by_place: HashTable::new(),
+            places: Places::new(),
             is_roomy: false,
-            hasher: RandomState::new(),
-            sources: Slab::new(),
             entries: Slab::new(),
             early: List::EMPTY,
             doors: Vec::new(),
-            due: BinaryHeap::new(),
+            deadlines: Deadlines::default(),
+            soonest: None,
             crowds: Crowds::new(0),
-            strays: 0,
-            begun: 0,
         }
     }
 
-    /// Empties the table for doors with these timeouts and another capacity; what was in it comes back, oldest first.
+    /// Empties the table of attempts, for doors with these timeouts and another capacity; those that were in it come
+    /// back, oldest first.  No newcomer may have a first hit.  `timeouts` are those that have a class.
     pub(super) fn reset(
         &mut self,
         capacity: usize,
         seq_timeouts: impl Iterator<Item = Duration>,
+        timeouts: Vec<Duration>,
     ) -> Vec<Removed> {
-        let mut keys: Vec<(Moment, u32)> = Vec::with_capacity(self.entries.len());
+        let mut keys: Vec<(Moment, u64, u32)> = Vec::with_capacity(self.entries.len());
         for (key, entry) in &self.entries {
-            keys.extend(u32::try_from(key).ok().map(|key| (entry.attempt.since(), key)));
+            keys.push((entry.attempt.since(), entry.stamp, to_key(key)));
         }
         keys.sort_unstable();
-        let removed = keys.into_iter().map(|(_, key)| self.remove(key)).collect();
-        *self = Table::new(capacity);
-        let door = |seq_timeout| Door { seq_timeout, by_age: List::EMPTY, is_in_due: false };
-        self.doors = seq_timeouts.map(door).collect();
+        let removed = keys.into_iter().map(|(.., key)| self.remove(key)).collect();
+        let sources = std::mem::replace(&mut self.sources, Sources::new());
+        *self = Table { sources, ..Table::new(capacity) };
+        self.sources.resize(self.capacity, timeouts);
+        self.doors = seq_timeouts.map(|seq_timeout| Door { seq_timeout, advanced: List::EMPTY }).collect();
         self.crowds = Crowds::new(self.doors.len());
         removed
     }
 
     /// How many attempts there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.sources.first_hits()
     }
 
-    /// Whether the table has no room for another attempt.
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= self.capacity || self.strays > STRAYS.max(2 * self.capacity)
+    /// Whether there could be room for so many attempts at once, without one that is beyond its first hit going.
+    pub(super) fn can_hold(&self, attempts: usize) -> bool {
+        self.crowds.total() + attempts <= self.capacity
     }
 
-    /// Whether the source has any attempt.
-    pub(super) fn has(&self, source: IpAddr) -> bool {
-        self.find(source).is_some()
-    }
-
-    /// Whether the source has an attempt at this slot.
-    pub(super) fn has_at(&self, source: IpAddr, slot: SlotId) -> bool {
-        self.find(source).is_some_and(|id| self.find_at(id, slot).is_some())
+    /// Whether the table has no room for so many more.
+    fn is_full_for(&self, attempts: usize) -> bool {
+        self.len() + attempts > self.capacity || self.sources.busy_strays() > STRAYS.max(2 * self.capacity)
     }
 
     /// The source's attempts at these slots, as keys, in the order in which they came in.
-    pub(super) fn attempts_at(&self, source: IpAddr, slots: &[SlotId], keys: &mut Vec<u32>) {
+    pub(super) fn attempts_at(&self, source: u32, slots: &[SlotKey], keys: &mut Vec<u32>) {
         keys.clear();
-        if slots.is_empty() {
-            return;
+        keys.extend(slots.iter().filter_map(|slot| self.find_at(source, *slot)));
+        if keys.len() > 1 {
+            keys.sort_unstable_by_key(|key| self.entries[*key as usize].begun);
         }
-        let Some(id) = self.find(source) else { return };
-        keys.extend(slots.iter().filter_map(|slot| self.find_at(id, *slot)));
-        keys.sort_unstable_by_key(|key| self.entries[*key as usize].begun);
+    }
+
+    /// The attempt of this source at this slot.
+    pub(super) fn find_at(&self, source: u32, slot: SlotKey) -> Option<u32> {
+        let is_it = |&key: &u32| {
+            let entry = &self.entries[key as usize];
+            entry.source == source && entry.slot == slot
+        };
+        self.by_place.find(self.places.hash(source, slot), is_it).copied()
     }
 
     /// The source's attempts that the scan guard could still end, as keys.
-    pub(super) fn watched_of(&self, source: IpAddr, keys: &mut Vec<u32>) {
+    pub(super) fn watched_of(&self, source: u32, keys: &mut Vec<u32>) {
         keys.clear();
-        let mut next = self.find(source).and_then(|id| self.sources[id as usize].watched.first());
+        let mut next = self.sources.known(source).and_then(|known| known.watched.first());
         while let Some(key) = next {
             keys.push(key);
             next = self.entries[key as usize].watched.after();
@@ -173,13 +195,13 @@ impl Table {
     }
 
     /// The slot that an attempt is at.
-    pub(super) fn slot(&self, key: u32) -> SlotId {
+    pub(super) fn slot(&self, key: u32) -> SlotKey {
         self.entries[key as usize].slot
     }
 
     /// Whose attempt it is.
-    pub(super) fn source(&self, key: u32) -> IpAddr {
-        self.sources[self.entries[key as usize].source as usize].address
+    pub(super) fn source(&self, key: u32) -> u32 {
+        self.entries[key as usize].source
     }
 
     /// The attempt itself.
@@ -187,61 +209,68 @@ impl Table {
         &self.entries[key as usize].attempt
     }
 
-    /// Adds an attempt; the source brings the strays it has made before, if it is new here.
+    /// Remembers a source after its first packet.
+    pub(super) fn greet(&mut self, who: &Who, newcomer: Newcomer) {
+        self.sources.greet(who, newcomer);
+        if newcomer.first_hit.is_some() {
+            let due = self.sources.next_due().map(|(at, ..)| at);
+            self.expect(due);
+        }
+    }
+
+    /// Adds an attempt at a door's slot, which counts from a time to which it has come with `stamp`.
     pub(super) fn insert(
         &mut self,
-        source: IpAddr,
-        slot: &Slot,
+        (who, found): (&Who, Found),
+        slot: SlotKey,
+        door: usize,
         attempt: Attempt,
-        strays: impl FnOnce() -> Strays,
+        (begun, stamp): (u64, u64),
     ) -> u32 {
         self.make_room();
-        let id = self.find(source).unwrap_or_else(|| self.add(source, strays()));
-        let is_early = attempt.is_early();
-        self.begun += 1;
+        let source = self.sources.add_attempt(who, found);
+        let (is_early, since) = (attempt.is_early(), attempt.since());
         let key = to_key(self.entries.insert(Entry {
             attempt,
-            slot: slot.id,
-            source: id,
-            door: slot.door,
-            begun: self.begun,
+            slot,
+            source,
+            door: to_key(door),
+            begun,
+            stamp,
             is_early,
             is_watched: false,
-            age: Links::UNLINKED,
-            early: Links::UNLINKED,
+            links: Links::UNLINKED,
             watched: Links::UNLINKED,
+            place: NONE,
         }));
-        let hash = |&key: &u32| {
-            let Entry { source, slot, .. } = self.entries[key as usize];
-            self.hasher.hash_one((source, slot))
-        };
-        self.by_place.insert_unique(self.hasher.hash_one((id, slot.id)), key, hash);
-        self.sources[id as usize].attempts += 1;
+        let (entries, places) = (&self.entries, &self.places);
+        let hash = |&key: &u32| places.hash(entries[key as usize].source, entries[key as usize].slot);
+        self.by_place.insert_unique(places.hash(source, slot), key, hash);
         self.watch(key);
-        self.doors[slot.door].by_age.push(&mut self.entries, key, |entry| &mut entry.age);
         if is_early {
-            self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+            self.early.push(&mut self.entries, key, links);
         } else {
-            self.crowds.add(slot.door);
+            self.doors[door].advanced.push(&mut self.entries, key, links);
+            self.crowds.add(door);
         }
-        self.expect(slot.door);
+        let at = since + self.doors[door].seq_timeout;
+        let entries = &mut self.entries;
+        self.deadlines.push(Due { at, stamp, key }, |key, place| entries[key as usize].place = place);
+        self.expect(Some(at));
         key
     }
 
-    /// Changes an attempt, and puts it where it then belongs.
-    pub(super) fn update<T>(&mut self, key: u32, change: impl FnOnce(&mut Attempt) -> T) -> T {
+    /// Changes an attempt, and puts it where it then belongs; `stamp` is given to it if it counts from another time then.
+    pub(super) fn update<T>(&mut self, key: u32, stamp: u64, change: impl FnOnce(&mut Attempt) -> T) -> T {
         let entry = &mut self.entries[key as usize];
         let before = entry.attempt.since();
         let result = change(&mut entry.attempt);
-        let (after, door) = (entry.attempt.since(), entry.door);
-        if after != before {
-            // Time goes forwards, so whatever counts from now is the youngest.
-            let by_age = &mut self.doors[door].by_age;
-            by_age.remove(&mut self.entries, key, |entry| &mut entry.age);
-            by_age.push(&mut self.entries, key, |entry| &mut entry.age);
-            if self.entries[key as usize].is_early {
-                self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
-                self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+        if entry.attempt.since() != before {
+            entry.stamp = stamp;
+            if entry.is_early && !self.early.ends_with(key) {
+                // Time goes forwards, so whatever counts from now is the youngest.
+                self.early.remove(&mut self.entries, key, links);
+                self.early.push(&mut self.entries, key, links);
             }
         }
         self.settle(key);
@@ -249,137 +278,112 @@ impl Table {
         result
     }
 
-    /// Notes a stray of a source that has attempts here.
-    pub(super) fn note_stray(&mut self, source: IpAddr, note: impl FnOnce(&mut Strays)) {
-        let Some(id) = self.find(source) else { return };
-        let strays = &mut self.sources[id as usize].strays;
-        self.strays -= strays.len();
-        note(strays);
-        self.strays += strays.len();
-    }
-
-    /// The strays of the source of an attempt.
-    pub(super) fn strays(&self, key: u32) -> &Strays {
-        &self.sources[self.entries[key as usize].source as usize].strays
-    }
-
-    /// Removes the attempt that matters least.
-    pub(super) fn evict(&mut self) -> Option<Removed> {
-        let crowded = || self.crowds.most().and_then(|door| self.doors[door].by_age.first());
-        let key = self.early.first().or_else(crowded)?;
-        Some(self.remove(key))
+    /// Lets go of what matters least until there is room for so many more; attempts are handed to `forget`.
+    pub(super) fn make_way(&mut self, attempts: usize, mut forget: impl FnMut(Attempt)) {
+        while self.is_full_for(attempts) {
+            let early = self.early.first().map(|key| (self.entries[key as usize].attempt.since(), key));
+            let newcomer = self.sources.oldest_newcomer();
+            if let Some((_, id)) = newcomer.filter(|(at, _)| early.is_none_or(|(since, _)| *at <= since)) {
+                self.sources.turn_away(id);
+                continue;
+            }
+            let crowded = || self.crowds.most().and_then(|door| self.doors[door].advanced.first());
+            let Some(key) = early.map(|(_, key)| key).or_else(crowded) else { return };
+            forget(self.remove(key).attempt);
+        }
     }
 
     /// Removes an attempt.
     pub(super) fn remove(&mut self, key: u32) -> Removed {
-        let door = self.entries[key as usize].door;
-        self.doors[door].by_age.remove(&mut self.entries, key, |entry| &mut entry.age);
-        if self.entries[key as usize].is_early {
-            self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
+        let Entry { source, slot, door, is_early, is_watched, place, begun, stamp, .. } =
+            self.entries[key as usize];
+        let door = door as usize;
+        if is_early {
+            self.early.remove(&mut self.entries, key, links);
         } else {
+            self.doors[door].advanced.remove(&mut self.entries, key, links);
             self.crowds.take(door);
         }
-        let Entry { source: id, slot, is_watched, .. } = self.entries[key as usize];
-        if is_watched {
-            let watched = &mut self.sources[id as usize].watched;
-            watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
+        if is_watched && let Some(known) = self.sources.known_mut(source) {
+            known.watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
         }
-        if let Ok(entry) = self.by_place.find_entry(self.hasher.hash_one((id, slot)), |&other| other == key) {
+        let entries = &mut self.entries;
+        self.deadlines.remove(place, |key, place| entries[key as usize].place = place);
+        if let Ok(entry) = self.by_place.find_entry(self.places.hash(source, slot), |&other| other == key) {
             entry.remove();
         }
         let attempt = self.entries.remove(key as usize).attempt;
-        let source = &mut self.sources[id as usize];
-        source.attempts -= 1;
-        let (address, packets) = (source.address, source.strays.packets());
-        let strays = (source.attempts == 0).then(|| {
-            if let Ok(entry) = self.by_address.find_entry(self.hasher.hash_one(address), |&other| other == id)
-            {
-                entry.remove();
-            }
-            let strays = self.sources.remove(id as usize).strays;
-            self.strays -= strays.len();
-            strays
-        });
-        Removed { source: address, slot, attempt, packets, strays }
+        let (address, packets) = (self.sources.address(source), self.sources.strays(source).packets());
+        self.sources.end_attempt(source);
+        Removed { source: address, slot, attempt, packets, begun, stamp }
     }
 
-    /// When an attempt may be due next.
+    /// When somebody's time may be up next.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.soonest
     }
 
-    /// Removes one attempt whose time is up.
-    pub(super) fn pop_due(&mut self, now: Moment) -> Option<Removed> {
-        while let Some(&Reverse((at, door))) = self.due.peek() {
-            if at > now {
+    /// Takes out one attempt, or one newcomer's first hit, whose time is up.
+    pub(super) fn pop_due(&mut self, now: Moment) -> Option<Over> {
+        loop {
+            if self.soonest.is_none_or(|soonest| soonest > now) {
                 return None;
             }
-            self.due.pop();
-            self.doors[door].is_in_due = false;
-            let Some(oldest) = self.doors[door].by_age.first() else { continue };
-            let deadline = self.entries[oldest as usize].attempt.since() + self.doors[door].seq_timeout;
-            let removed = (deadline <= now).then(|| self.remove(oldest));
-            self.expect(door);
-            if removed.is_some() {
-                return removed;
+            let newcomer = self.sources.next_due();
+            let attempt = self.deadlines.first();
+            let is_newcomer = newcomer
+                .is_some_and(|(at, stamp, _)| attempt.is_none_or(|due| (at, stamp) < (due.at, due.stamp)));
+            let soonest = if is_newcomer { newcomer.map(|(at, ..)| at) } else { attempt.map(|due| due.at) };
+            if soonest.is_none_or(|soonest| soonest > now) {
+                self.soonest = soonest;
+                return None;
             }
+            if let Some((_, _, id)) = newcomer.filter(|_| is_newcomer) {
+                let (address, newcomer) = (self.sources.address(id), self.sources.newcomer(id).copied()?);
+                self.sources.turn_away(id);
+                return Some(Over::Newcomer(address, newcomer));
+            }
+            let due = attempt?;
+            let entry = &self.entries[due.key as usize];
+            let at = entry.attempt.since() + self.doors[entry.door as usize].seq_timeout;
+            let later = Due { at, stamp: entry.stamp, key: due.key };
+            if later == due {
+                return Some(Over::Attempt(self.remove(due.key)));
+            }
+            // It has begun again since.
+            let entries = &mut self.entries;
+            self.deadlines.postpone_first(later, |key, place| entries[key as usize].place = place);
         }
-        None
     }
 
-    /// The source with this address.
-    fn find(&self, address: IpAddr) -> Option<u32> {
-        let is_it = |&id: &u32| self.sources[id as usize].address == address;
-        self.by_address.find(self.hasher.hash_one(address), is_it).copied()
-    }
-
-    /// The attempt of this source at this slot.
-    fn find_at(&self, source: u32, slot: SlotId) -> Option<u32> {
-        let is_it = |&key: &u32| {
-            let entry = &self.entries[key as usize];
-            (entry.source, entry.slot) == (source, slot)
-        };
-        self.by_place.find(self.hasher.hash_one((source, slot)), is_it).copied()
-    }
-
-    /// Lets the hash tables grow for good once a good part of the table is in use: with twice the room that they need,
-    /// they can clear away the traces of what has left them in place.
+    /// Lets the hash table grow for good once a good part of the table is in use: with twice the room that it needs, it
+    /// can clear away the traces of what has left it in place.
     fn make_room(&mut self) {
         if self.is_roomy || self.entries.len() < self.capacity / 4 {
             return;
         }
         self.is_roomy = true;
-        let (sources, entries, hasher) = (&self.sources, &self.entries, &self.hasher);
-        self.by_address.reserve(2 * self.capacity - self.by_address.len(), |&id| {
-            hasher.hash_one(sources[id as usize].address)
-        });
+        let (entries, places) = (&self.entries, &self.places);
         self.by_place.reserve(2 * self.capacity - self.by_place.len(), |&key| {
-            let Entry { source, slot, .. } = entries[key as usize];
-            hasher.hash_one((source, slot))
+            places.hash(entries[key as usize].source, entries[key as usize].slot)
         });
-    }
-
-    /// Adds a source that is not there.
-    fn add(&mut self, address: IpAddr, strays: Strays) -> u32 {
-        self.strays += strays.len();
-        let id = to_key(self.sources.insert(Source { address, attempts: 0, watched: List::EMPTY, strays }));
-        let hash = |&id: &u32| self.hasher.hash_one(self.sources[id as usize].address);
-        self.by_address.insert_unique(self.hasher.hash_one(address), id, hash);
-        id
     }
 
     /// Puts an attempt into or out of the early ones.
     fn settle(&mut self, key: u32) {
         let entry = &mut self.entries[key as usize];
-        let (is_early, door) = (entry.attempt.is_early(), entry.door);
+        let (is_early, door) = (entry.attempt.is_early(), entry.door as usize);
         if is_early == std::mem::replace(&mut entry.is_early, is_early) {
             return;
         }
+        let advanced = &mut self.doors[door].advanced;
         if is_early {
-            self.early.push(&mut self.entries, key, |entry| &mut entry.early);
+            advanced.remove(&mut self.entries, key, links);
+            self.early.push(&mut self.entries, key, links);
             self.crowds.take(door);
         } else {
-            self.early.remove(&mut self.entries, key, |entry| &mut entry.early);
+            self.early.remove(&mut self.entries, key, links);
+            advanced.push(&mut self.entries, key, links);
             self.crowds.add(door);
         }
     }
@@ -391,25 +395,32 @@ impl Table {
         if is_watched == std::mem::replace(&mut entry.is_watched, is_watched) {
             return;
         }
-        let watched = &mut self.sources[entry.source as usize].watched;
+        let Some(known) = self.sources.known_mut(entry.source) else { return };
         if is_watched {
-            watched.push(&mut self.entries, key, |entry| &mut entry.watched);
+            known.watched.push(&mut self.entries, key, |entry| &mut entry.watched);
         } else {
-            watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
+            known.watched.remove(&mut self.entries, key, |entry| &mut entry.watched);
         }
     }
 
-    /// Sees to it that the door's oldest attempt is found when it is due.
-    fn expect(&mut self, index: usize) {
-        let door = &mut self.doors[index];
-        if door.is_in_due {
-            return;
-        }
-        let Some(oldest) = door.by_age.first() else { return };
-        door.is_in_due = true;
-        let deadline = self.entries[oldest as usize].attempt.since() + door.seq_timeout;
-        self.due.push(Reverse((deadline, index)));
+    /// Sees to it that nothing which is due then is missed.
+    fn expect(&mut self, at: Option<Moment>) {
+        self.soonest = match (self.soonest, at) {
+            (Some(soonest), Some(at)) => Some(soonest.min(at)),
+            (soonest, at) => soonest.or(at),
+        };
     }
+}
+
+impl Removed {
+    /// When it came in, and when it came to the time that it counts from.
+    pub(super) fn order(&self) -> (u64, u64) {
+        (self.begun, self.stamp)
+    }
+}
+
+fn links(entry: &mut Entry) -> &mut Links {
+    &mut entry.links
 }
 
 /// A slab's key in half the space: the capacity keeps it in range.

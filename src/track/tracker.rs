@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use seqgen::sequence::{Protocol, Step};
 
-use super::armed::Armed;
+use super::armed::{Armed, ArmedSlot, SlotKey};
 use super::attempt::{Attempt, Identity, Verdict};
 use super::exposure;
-use super::guard::{Limit, Strangers};
+use super::guard::Limit;
 use super::here::Here;
 use super::pool::Pool;
-use super::table::{Removed, Table};
+use super::sources::{Class, Found, Newcomer, Who};
+use super::table::{Over, Removed, Table};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
@@ -29,15 +30,33 @@ pub struct Tracker {
     udp: bool,
     armed: Armed,
     table: Table,
-    strangers: Strangers,
     /// The hits that attempts remember.
     identities: Pool<Identity>,
     /// How many strays of one source are worth remembering, given the limits of all slots.
     most_strays: usize,
+    /// With as many strays as this, no slot's limit is exceeded yet.
+    least_limit: u16,
     /// The attempts of the source at hand; kept to use its space again.
     keys: Vec<u32>,
     /// The slots that the hit at hand begins attempts at; kept likewise.
-    beginning: Vec<SlotId>,
+    beginning: Vec<SlotKey>,
+    /// Counts what has happened, to tell what came first.
+    stamp: u64,
+    /// When the latest hit came.
+    latest: Moment,
+    /// The latest hit, if nothing is remembered of it or of whoever made it.
+    fleeting: Option<Hit>,
+}
+
+/// The hit at hand.
+struct Packet<'a> {
+    hit: &'a Hit,
+    step: Step,
+    /// Whether any sequence has this step.
+    is_in_use: bool,
+    /// Whether it was sent to this host.
+    to_us: bool,
+    now: Moment,
 }
 
 impl Tracker {
@@ -51,17 +70,24 @@ impl Tracker {
             udp: false,
             armed: Armed::new(),
             table: Table::new(1),
-            strangers: Strangers::new(),
             identities: Pool::new(),
             most_strays: 0,
+            least_limit: u16::MAX,
             keys: Vec::new(),
             beginning: Vec::new(),
+            stamp: 0,
+            latest: Moment::START,
+            fleeting: None,
         }
     }
 
     /// Matches against `plan` from now on.  Attempts at slots that `plan` has too go on.
     pub fn adopt(&mut self, plan: Plan) {
+        while let Some((_, newcomer)) = self.table.sources.oldest_newcomer() {
+            self.get_to_know(newcomer);
+        }
         let mut views = HashMap::new();
+        let mut timeouts = Vec::new();
         self.views.clear();
         self.doors.clear();
         for DoorRule { flags, target, allow, seq_timeout } in plan.doors {
@@ -69,46 +95,47 @@ impl Tracker {
                 self.views.push(view.clone());
                 self.views.len() - 1
             });
-            self.doors.push(Door { view, seq_timeout });
+            self.doors.push(Door { view, seq_timeout, class: Class::of(seq_timeout, &mut timeouts) });
         }
         self.udp = plan.traffic.udp;
-        self.armed = Armed::new();
+        let seq_timeouts = self.doors.iter().map(|door| door.seq_timeout);
+        let removed = self.table.reset(plan.max_sources, seq_timeouts, timeouts);
+        let slot = |removed: &Removed| Some(self.armed.get(removed.slot)?.slot.id);
+        let slots: Vec<Option<SlotId>> = removed.iter().map(slot).collect();
+        self.armed.clear();
         self.most_strays = 0;
+        self.least_limit = u16::MAX;
         for slot in plan.slots {
             self.arm(slot);
         }
-        let timeouts = self.doors.iter().map(|door| door.seq_timeout);
-        let mut removed = self.table.reset(plan.max_sources, timeouts);
-        // All of them first: a source's strays come with its last attempt, and its first one takes them along.
-        for Removed { source, strays, .. } in &mut removed {
-            if let Some(strays) = strays.take() {
-                self.strangers.put(*source, strays);
-            }
-        }
-        for Removed { source, slot, attempt, .. } in removed {
-            if let Some(slot) = self.armed.get(slot) {
-                self.table.insert(source, slot, attempt, || self.strangers.take(source));
+        for (removed, slot) in removed.into_iter().zip(slots) {
+            let key = slot.and_then(|slot| self.armed.find(slot));
+            if let Some((key, armed)) = key.and_then(|key| Some((key, self.armed.get(key)?))) {
+                let (order, who) = (removed.order(), self.table.sources.who(removed.source));
+                let found = self.table.sources.find(&who);
+                self.table.insert((&who, found), key, armed.slot.door, removed.attempt, order);
             } else {
-                attempt.forget(&mut self.identities);
+                removed.attempt.forget(&mut self.identities);
             }
         }
+        self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
     }
 
     /// Arms one more sequence.  A slot of a door that the plan does not have is left out.
     pub fn arm(&mut self, slot: Slot) {
-        if slot.door >= self.doors.len() {
-            return;
-        }
+        let Some(&Door { view, class, .. }) = self.doors.get(slot.door) else { return };
         if let Some(limit) = slot.limit {
             // Ports of the sequence itself may be among the strays, and do not count.
             let worth = usize::from(limit.strays) + 1 + slot.sequence.steps().len();
             self.most_strays = self.most_strays.max(worth);
+            self.least_limit = self.least_limit.min(limit.strays);
         }
         if exposure::is_exposable(&slot) {
             // Its packets are counted along with the ports.
             self.most_strays = self.most_strays.max(1);
         }
-        self.armed.insert(slot);
+        let stamp = self.next_stamp();
+        self.armed.insert(slot, stamp, view, class);
     }
 
     /// Matches this slot no more; attempts at it are forgotten.
@@ -133,30 +160,102 @@ impl Tracker {
         if left_out || !self.here.is_possible_sender(hit.source, hit.by_loopback) {
             return;
         }
-        let took = self.go_on(hit, now, reports);
-        self.begin(hit, now, reports);
-        if !took && self.is_visible(hit) {
-            self.note_stray(hit, now, reports);
+        let packet = self.packet(hit, now);
+        self.forget_what_is_past(now);
+        if !packet.is_in_use && self.table.sources.is_empty() {
+            self.note_strangers_stray(&packet);
+            return;
         }
+        let who = self.table.sources.who(hit.source);
+        let mut found = self.table.sources.find(&who);
+        match found.id {
+            Some(id) if self.table.sources.newcomer(id).is_some() => {
+                self.get_to_know(id);
+                found = self.table.sources.again(&who, found);
+            }
+            None if self.greet(&packet, &who, reports) => return,
+            _ => {}
+        }
+        let (took, all) = self.go_on(&packet, found, reports);
+        let mut found = self.table.sources.again(&who, found);
+        if !all {
+            found = self.begin(&packet, &who, found, reports);
+        }
+        if took {
+            return;
+        }
+        match found.id {
+            Some(_) => self.note_stray(&packet, (&who, found), reports),
+            None => self.note_strangers_stray(&packet),
+        }
+    }
+
+    fn packet<'a>(&self, hit: &'a Hit, now: Moment) -> Packet<'a> {
+        let step = hit.step();
+        let is_in_use = self.armed.is_in_use(step);
+        let to_us = self.here.is_destination(hit.destination, hit.by_loopback);
+        Packet { hit, step, is_in_use, to_us, now }
+    }
+
+    /// Forgets strangers, unless something that is armed looks back at what they did: strays count from the first hit on,
+    /// or else from the same time as that.
+    fn forget_what_is_past(&mut self, now: Moment) {
+        let fleeting = self.fleeting.take();
+        if now > self.latest {
+            self.latest = now;
+            if !self.armed.looks_back() {
+                self.table.sources.forget_strangers();
+            }
+        } else if let Some(hit) = fleeting {
+            self.remember_stray(&self.packet(&hit, now));
+        }
+    }
+
+    /// Notes a hit of somebody of whom nothing is remembered, to which it is nothing but a stray.
+    fn note_strangers_stray(&mut self, packet: &Packet<'_>) {
+        if self.armed.looks_back() {
+            self.remember_stray(packet);
+        } else {
+            self.fleeting = Some(*packet.hit);
+        }
+    }
+
+    fn remember_stray(&mut self, packet: &Packet<'_>) {
+        if self.is_stray(packet) {
+            let newcomer = self.newcomer(packet, None, 0);
+            self.table.greet(&self.table.sources.who(packet.hit.source), newcomer);
+        }
+    }
+
+    fn newcomer(&mut self, packet: &Packet<'_>, first_hit: Option<Class>, begun: u16) -> Newcomer {
+        let (stamp, identity) = (self.next_stamp(), Identity::of(packet.hit));
+        let is_stray = self.is_stray(packet);
+        Newcomer { at: packet.now, stamp, identity, first_hit, begun, is_stray }
     }
 
     /// Reports and forgets the attempts whose time is up.
     pub fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
-        while let Some(removed) = self.table.pop_due(now) {
-            let Removed { source, slot, attempt, packets, strays } = removed;
-            if let Some(armed) = self.armed.get(slot) {
-                if let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) {
-                    reports.push(Report::TimedOut { slot, source, stage });
+        while let Some(over) = self.table.pop_due(now) {
+            let Removed { source, slot: key, attempt, packets, .. } = match over {
+                Over::Attempt(removed) => removed,
+                Over::Newcomer(source, newcomer) => {
+                    for armed in begun_by(&newcomer, &self.armed) {
+                        reports.push(Report::TimedOut { slot: armed.slot.id, source, stage: 1 });
+                    }
+                    continue;
                 }
-                if let Some(exposed) = exposure::all_but_the_last(armed, source, &attempt, packets) {
+            };
+            if let Some(ArmedSlot { slot, .. }) = self.armed.get(key) {
+                let id = slot.id;
+                if let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) {
+                    reports.push(Report::TimedOut { slot: id, source, stage });
+                }
+                if let Some(exposed) = exposure::all_but_the_last(slot, source, &attempt, packets) {
                     reports.push(exposed);
-                    self.armed.remove(slot);
+                    self.armed.remove(id);
                 }
             }
             attempt.forget(&mut self.identities);
-            if let Some(strays) = strays {
-                self.strangers.put(source, strays);
-            }
         }
     }
 
@@ -165,80 +264,156 @@ impl Tracker {
         self.table.next_deadline()
     }
 
-    /// Judges the hit for each attempt that its source has; whether it took one of them beyond the first hit, or would
-    /// have if it were no repeat.
-    fn go_on(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) -> bool {
-        let mut keys = std::mem::take(&mut self.keys);
+    fn next_stamp(&mut self) -> u64 {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    /// Remembers somebody who has sent a first packet, if that is all there is to do with it.
+    ///
+    /// What it begins at several slots is then the same for all of them: they begin with this hit, want more than that
+    /// one, see the same packets, and have the same time.
+    fn greet(&mut self, packet: &Packet<'_>, who: &Who, reports: &mut Vec<Report>) -> bool {
+        let starting = if packet.is_in_use { self.armed.starting_with(packet.step) } else { &[] };
+        let mut slots = starting.iter().filter_map(|key| self.armed.get(*key));
+        let mut first_hit = None;
+        let Ok(begun) = u16::try_from(starting.len()) else { return false };
+        if let Some(first) = slots.next() {
+            let Some(class) = first.class else { return false };
+            let is_longer = |armed: &ArmedSlot| armed.slot.sequence.steps().len() > 1;
+            let is_like_it = |armed: &ArmedSlot| {
+                (armed.view, armed.class) == (first.view, first.class) && is_longer(armed)
+            };
+            if !is_longer(first) || !slots.all(is_like_it) || !self.table.can_hold(begun.into()) {
+                return false;
+            }
+            first_hit = self.shows(first.view, packet).then_some(class);
+        }
+        let Some(class) = first_hit else {
+            self.note_strangers_stray(packet);
+            return true;
+        };
+        let source = packet.hit.source;
+        let stage = |armed: &ArmedSlot| Report::Stage { slot: armed.slot.id, source, stage: 1 };
+        reports.extend(starting.iter().filter_map(|key| self.armed.get(*key)).map(stage));
+        self.table.make_way(begun.into(), |attempt| attempt.forget(&mut self.identities));
+        let newcomer = self.newcomer(packet, Some(class), begun);
+        self.table.greet(who, newcomer);
+        true
+    }
+
+    /// Makes up for what the first packet of a source would have begun.
+    fn get_to_know(&mut self, id: u32) {
+        let Some(newcomer) = self.table.sources.newcomer(id).copied() else { return };
+        let who = self.table.sources.who(self.table.sources.address(id));
+        self.table.sources.get_to_know(id, self.most_strays);
+        if newcomer.first_hit.is_none() {
+            return;
+        }
+        let mut beginning = std::mem::take(&mut self.beginning);
+        beginning.clear();
+        beginning.extend(begun_by(&newcomer, &self.armed).map(ArmedSlot::key));
+        for &key in &beginning {
+            let begun = self.next_stamp();
+            let Some(ArmedSlot { slot, .. }) = self.armed.get(key) else { continue };
+            let mut attempt = Attempt::new(newcomer.at);
+            attempt.take(&mut self.identities, &slot.sequence, newcomer.identity, newcomer.at);
+            let door = slot.door;
+            self.table.make_way(1, |attempt| attempt.forget(&mut self.identities));
+            let found = self.table.sources.find(&who);
+            self.table.insert((&who, found), key, door, attempt, (begun, newcomer.stamp));
+        }
+        self.beginning = beginning;
+        self.table.sources.end_attempt(id);
+    }
+
+    /// Judges the hit for each attempt that its source has: whether it took one of them beyond the first hit, or would
+    /// have if it were no repeat, and whether there is an attempt at every sequence that has this step.
+    fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> (bool, bool) {
         // To an attempt at a sequence without this step, the hit is a stray and nothing else.
-        self.table.attempts_at(hit.source, self.armed.with(hit.step()), &mut keys);
-        let mut took = false;
+        if !packet.is_in_use {
+            return (false, true);
+        }
+        let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else {
+            return (false, false);
+        };
+        let mut keys = std::mem::take(&mut self.keys);
+        self.table.attempts_at(source, self.armed.with(packet.step), &mut keys);
+        let (mut took, all) = (false, keys.len() == self.armed.with(packet.step).len());
         for &key in &keys {
-            let Some(slot) = self.armed.get(self.table.slot(key)) else { continue };
-            if !self.shows(slot, hit) {
+            let stamp = self.next_stamp();
+            let Some(ArmedSlot { slot, view, .. }) = self.armed.get(self.table.slot(key)) else { continue };
+            if !self.shows(*view, packet) {
                 continue;
             }
             let guarded = self.table.attempt(key).is_guarded();
-            let verdict = self
-                .table
-                .update(key, |attempt| attempt.take(&mut self.identities, &slot.sequence, hit, now));
+            let identity = Identity::of(packet.hit);
+            let verdict = self.table.update(key, stamp, |attempt| {
+                attempt.take(&mut self.identities, &slot.sequence, identity, packet.now)
+            });
             took |= match verdict {
                 Verdict::Stage(stage) => stage > 1,
                 Verdict::Completed => slot.sequence.steps().len() > 1,
                 Verdict::Nothing => self.table.attempt(key).is_beyond_first_hit(),
                 Verdict::Ended | Verdict::Stray => false,
             };
-            self.conclude(key, verdict, guarded, now, reports);
+            self.conclude(key, packet, verdict, guarded, reports);
         }
         self.keys = keys;
-        took
+        (took, all)
     }
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
-    fn begin(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
+    fn begin(
+        &mut self,
+        packet: &Packet<'_>,
+        who: &Who,
+        mut found: Found,
+        reports: &mut Vec<Report>,
+    ) -> Found {
         let mut beginning = std::mem::take(&mut self.beginning);
         beginning.clear();
-        let starting = self.armed.starting_with(hit.step());
-        let is_new = |id: &&SlotId| !self.table.has_at(hit.source, **id);
+        let starting = self.armed.starting_with(packet.step);
+        let is_new =
+            |key: &&SlotKey| found.id.is_none_or(|source| self.table.find_at(source, **key).is_none());
         beginning.extend(starting.iter().filter(is_new));
-        for &id in &beginning {
-            let Some(slot) = self.armed.get(id) else { continue };
-            if !self.shows(slot, hit) {
+        for &key in &beginning {
+            let stamp = self.next_stamp();
+            let Some(ArmedSlot { slot, view, .. }) = self.armed.get(key) else { continue };
+            if !self.shows(*view, packet) {
                 continue;
             }
-            let mut attempt = Attempt::new(now);
-            let verdict = attempt.take(&mut self.identities, &slot.sequence, hit, now);
-            while self.table.is_full() {
-                let Some(evicted) = self.table.evict() else { break };
-                evicted.attempt.forget(&mut self.identities);
-                if let Some(strays) = evicted.strays {
-                    self.strangers.put(evicted.source, strays);
-                }
+            let (mut attempt, identity) = (Attempt::new(packet.now), Identity::of(packet.hit));
+            let verdict = attempt.take(&mut self.identities, &slot.sequence, identity, packet.now);
+            let door = slot.door;
+            self.table.make_way(1, |attempt| attempt.forget(&mut self.identities));
+            found = self.table.sources.again(who, found);
+            if let Some(source) = found.id {
+                attempt.set_strays_before(self.table.sources.strays(source).packets());
             }
-            let strangers = &mut self.strangers;
-            let key = self.table.insert(hit.source, slot, attempt, || strangers.take(hit.source));
-            let packets = self.table.strays(key).packets();
-            self.table.update(key, |attempt| attempt.set_strays_before(packets));
-            self.conclude(key, verdict, false, now, reports);
+            let entry = self.table.insert((who, found), key, door, attempt, (stamp, stamp));
+            self.conclude(entry, packet, verdict, false, reports);
+            found = self.table.sources.find(who);
         }
         self.beginning = beginning;
+        found
     }
 
     /// Reports what a hit has done to an attempt, and lets go of a line that is used up.
     fn conclude(
         &mut self,
         key: u32,
+        packet: &Packet<'_>,
         verdict: Verdict,
         guarded: bool,
-        now: Moment,
         reports: &mut Vec<Report>,
     ) {
-        let id = self.table.slot(key);
-        let Some(slot) = self.armed.get(id) else { return };
-        let source = self.table.source(key);
+        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
+        let (id, source) = (slot.id, packet.hit.source);
         match verdict {
             Verdict::Stage(1) => {
                 reports.push(Report::Stage { slot: id, source, stage: 1 });
-                self.guard(key, now, reports);
+                self.guard(key, packet, reports);
             }
             Verdict::Stage(stage) if !guarded => reports.push(Report::Stage { slot: id, source, stage }),
             Verdict::Completed if !guarded => {
@@ -246,8 +421,8 @@ impl Tracker {
                 let once = slot.once;
                 reports.push(Report::Stage { slot: id, source, stage });
                 reports.push(Report::Completed { slot: id, source });
-                self.table.note_stray(source, |strays| {
-                    strays.forgive(&mut self.strangers.ports, &slot.sequence);
+                self.table.sources.change_strays(self.table.source(key), |strays, ports| {
+                    strays.forgive(ports, &slot.sequence);
                 });
                 if once {
                     self.armed.remove(id);
@@ -257,14 +432,17 @@ impl Tracker {
             }
             Verdict::Completed | Verdict::Stage(_) | Verdict::Nothing | Verdict::Ended | Verdict::Stray => {}
         }
-        self.expose(key, verdict == Verdict::Completed, reports);
+        self.expose(key, packet, verdict == Verdict::Completed, reports);
     }
 
     /// Reports a line that has been shown whole without opening, and lets go of it.
-    fn expose(&mut self, key: u32, completed: bool, reports: &mut Vec<Report>) {
-        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
-        let (source, packets) = (self.table.source(key), self.table.strays(key).packets());
-        let exposed = exposure::whole(slot, source, self.table.attempt(key), completed, packets);
+    fn expose(&mut self, key: u32, packet: &Packet<'_>, completed: bool, reports: &mut Vec<Report>) {
+        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
+        if !exposure::is_exposable(slot) {
+            return;
+        }
+        let packets = self.table.sources.strays(self.table.source(key)).packets();
+        let exposed = exposure::whole(slot, packet.hit.source, self.table.attempt(key), completed, packets);
         if let Some(exposed) = exposed {
             reports.push(exposed);
             let id = slot.id;
@@ -273,59 +451,66 @@ impl Tracker {
         }
     }
 
-    fn note_stray(&mut self, hit: &Hit, now: Moment, reports: &mut Vec<Report>) {
-        if self.most_strays == 0 {
+    /// Notes a stray of a source that has sent something before.
+    fn note_stray(&mut self, packet: &Packet<'_>, (who, found): (&Who, Found), reports: &mut Vec<Report>) {
+        let Some(id) = found.id.filter(|_| self.is_stray(packet)) else { return };
+        let (most, now, step) = (self.most_strays, packet.now, packet.step);
+        self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
+        self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
+        // It may have been forgotten for that very stray.
+        let Some(id) = self.table.sources.again(who, found).id else { return };
+        let may_be_many = self.table.sources.strays(id).len() > usize::from(self.least_limit);
+        if !may_be_many || !self.table.sources.is_watched(id) {
             return;
         }
-        let most = self.most_strays;
-        if !self.table.has(hit.source) {
-            self.strangers.note(hit.source, hit.step(), now, most);
-            return;
-        }
-        self.table.note_stray(hit.source, |strays| {
-            strays.note(&mut self.strangers.ports, hit.step(), now, most);
-        });
         let mut keys = std::mem::take(&mut self.keys);
-        self.table.watched_of(hit.source, &mut keys);
+        self.table.watched_of(id, &mut keys);
         for &key in &keys {
-            self.guard(key, now, reports);
+            self.guard(key, packet, reports);
         }
         self.keys = keys;
     }
 
     /// Ends the attempt if its source has hit too many other ports.
-    fn guard(&mut self, key: u32, now: Moment, reports: &mut Vec<Report>) {
+    fn guard(&mut self, key: u32, packet: &Packet<'_>, reports: &mut Vec<Report>) {
+        let stamp = self.next_stamp();
         let attempt = self.table.attempt(key);
         let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) else { return };
-        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
+        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
         let Some(Limit { strays, from_before }) = slot.limit else { return };
         let timeout = self.doors[slot.door].seq_timeout;
-        let since = if from_before { now.back(timeout) } else { attempt.since() };
-        if self.table.strays(key).exceed(&self.strangers.ports, strays, &slot.sequence, since) {
-            let (slot, source) = (slot.id, self.table.source(key));
-            self.table.update(key, Attempt::guard);
-            reports.push(Report::Guarded { slot, source, stage });
+        let since = if from_before { packet.now.back(timeout) } else { attempt.since() };
+        let sources = &self.table.sources;
+        let made = sources.strays(self.table.source(key));
+        if made.exceed(&sources.ports, strays, &slot.sequence, since) {
+            let slot = slot.id;
+            self.table.update(key, stamp, Attempt::guard);
+            reports.push(Report::Guarded { slot, source: packet.hit.source, stage });
         }
     }
 
     fn remove(&mut self, key: u32) {
-        let removed = self.table.remove(key);
-        removed.attempt.forget(&mut self.identities);
-        if let Some(strays) = removed.strays {
-            self.strangers.put(removed.source, strays);
-        }
+        self.table.remove(key).attempt.forget(&mut self.identities);
     }
 
-    /// Whether the slot's door sees this packet.
-    fn shows(&self, slot: &Slot, hit: &Hit) -> bool {
-        self.views[self.doors[slot.door].view].shows(hit, &self.here)
+    /// Whether doors with this view see this packet.
+    fn shows(&self, view: usize, packet: &Packet<'_>) -> bool {
+        self.views[view].shows(packet.hit, packet.to_us)
     }
 
-    /// Whether any door could have taken this packet as a hit.
-    fn is_visible(&self, hit: &Hit) -> bool {
-        let Step { protocol, .. } = hit.step();
-        (protocol == Protocol::Tcp || self.udp) && self.views.iter().any(|view| view.shows(hit, &self.here))
+    /// Whether a packet that is no hit is worth remembering: some door could have taken it as one.
+    fn is_stray(&self, packet: &Packet<'_>) -> bool {
+        self.most_strays > 0
+            && (packet.step.protocol == Protocol::Tcp || self.udp)
+            && self.views.iter().any(|view| view.shows(packet.hit, packet.to_us))
     }
+}
+
+/// The slots at which a newcomer's first hit was one, in the order in which they were armed.
+fn begun_by<'a>(newcomer: &Newcomer, armed: &'a Armed) -> impl Iterator<Item = &'a ArmedSlot> + use<'a> {
+    let stamp = newcomer.stamp;
+    let starting = armed.starting_with(newcomer.identity.step()).iter();
+    starting.filter_map(|key| armed.get(*key)).filter(move |armed| armed.stamp < stamp)
 }
 
 /// What the tracker knows of a door.
@@ -334,6 +519,7 @@ struct Door {
     /// The index of its view.
     view: usize,
     seq_timeout: Duration,
+    class: Option<Class>,
 }
 
 /// What decides whether a door can see a hit.
@@ -347,11 +533,8 @@ struct View {
 impl View {
     /// Whether this hit is from somebody whom the door allows, is to this host or to the door's target, and has the
     /// flags that the door asks for.
-    fn shows(&self, hit: &Hit, here: &Here) -> bool {
-        let to_the_door = match self.target {
-            Some(target) => target == hit.destination,
-            None => here.is_destination(hit.destination, hit.by_loopback),
-        };
+    fn shows(&self, hit: &Hit, to_us: bool) -> bool {
+        let to_the_door = self.target.map_or(to_us, |target| target == hit.destination);
         let flags_fit = match hit.segment {
             Segment::Tcp { flags, .. } => self.flags.takes(flags),
             Segment::Udp => true,

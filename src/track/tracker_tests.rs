@@ -465,6 +465,9 @@ mod allow;
 #[path = "exposure_tests.rs"]
 mod exposure_tests;
 
+#[path = "newcomer_tests.rs"]
+mod newcomers;
+
 mod against_chance {
     use proptest::prelude::*;
 
@@ -551,5 +554,6 @@ fn whatever_ends_an_attempt_gives_back_what_was_remembered_of_it() {
     assert!(lab.tracker.identities.len() > 0, "nothing was remembered at all");
     lab.wait(TIMEOUT);
     assert_eq!((lab.tracker.attempts(), lab.tracker.identities.len()), (0, 0));
-    assert_eq!(lab.tracker.strangers.ports.len(), lab.tracker.strangers.noted());
+    let sources = &lab.tracker.table.sources;
+    assert_eq!((sources.busy_strays(), sources.ports.len()), (0, sources.known_strays()));
 }

@@ -13,6 +13,7 @@ use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::umask;
 use tempfile::TempDir;
 
@@ -99,6 +100,8 @@ pub(crate) fn read_if_there(path: &Path) -> String {
     match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        // In /proc, a process that has ended in the meantime.
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => String::new(),
         Err(error) => panic!("{}: {error}", path.display()),
     }
 }

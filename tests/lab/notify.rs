@@ -11,7 +11,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::both::Both;
 use crate::daemon::{Daemon, Launch};
-use crate::net::{Lab, SERVER};
+use crate::hits::{Hit, send};
+use crate::net::{CLIENT, Lab, SERVER};
 use crate::wait::{PATIENCE, wait_until};
 
 const DOOR: &str = "
@@ -138,6 +139,22 @@ fn a_daemon_that_is_said_to_be_ready_hears_knocks() {
     assert!(manager.hears().starts_with("READY=1\n"));
     lab.knock(&[SERVER, "7000", "8000", "9000"]);
     assert_eq!(daemon.openings(&lab, "door"), 1);
+}
+
+#[test]
+fn a_capture_process_that_hangs_is_replaced() {
+    let Some(lab) = Lab::new("a_capture_process_that_hangs_is_replaced") else { return };
+    let manager = Manager::at_path(&lab);
+    let daemon = manager.start(&lab, &format!("WATCHDOG_USEC={}", LIMIT.as_micros()), DOOR);
+    let capture = daemon.capture();
+    capture.signal(Signal::STOP);
+    let lost = format!("the capture process ({}) is lost: it does not answer; it was ended", capture.id());
+    // It has ten seconds to answer.
+    assert!(wait_until(2 * PATIENCE, || daemon.count(&lost) == 1), "nobody notices");
+    daemon.says("capturing goes on in process");
+    send(&lab.client, CLIENT, SERVER, &[7000, 8000, 9000].map(Hit::Tcp));
+    assert_eq!(daemon.openings(&lab, "door"), 1);
+    assert!(!capture.lives());
 }
 
 #[test]

@@ -257,6 +257,9 @@ fn flood(lab: &Lab, what: &str, port: u16, slot: u16) {
     assert!(open < Duration::from_millis(2500), "{what}: the door was open for {open:?}");
     assert_eq!(opened_by_the_stranger(&daemon), opened, "{what} has opened a door");
     assert_eq!(daemon.count("forged words"), 0, "{what}: its words are in the log");
+    // What follows pauses as after deaths, so that it doubles ten times at most in these seconds.
+    let again = daemon.count("listening on eth0");
+    assert!(again < 20, "{what}: {again} processes in {seconds} s");
     // As many as strangers can cause at once, and then some tens in a second.
     let most = 500 + 40 * usize::try_from(seconds).expect("some seconds");
     assert!(lines < most, "{what}: {lines} lines in {seconds} s");

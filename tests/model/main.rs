@@ -16,7 +16,9 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use reference::Reference;
 use seqgen::sequence::{Protocol, Sequence, Step};
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a sequence may take at each door.
+const TIMEOUTS: [Duration; 4] =
+    [Duration::from_secs(10), Duration::from_secs(10), Duration::from_secs(7), Duration::from_secs(15)];
 
 /// How many random cases the normal run tries.
 const CASES: u32 = 100_000;
@@ -41,19 +43,61 @@ fn sequence() -> impl Strategy<Value = Sequence> {
     proptest::collection::vec(step, 1..=6).prop_map(|steps| Sequence::new(steps).unwrap())
 }
 
-fn slots() -> impl Strategy<Value = Vec<Slot>> {
-    let slot = (sequence(), any::<bool>(), 0u16..=3, 0u8..=3);
-    proptest::collection::vec(slot, 1..=4).prop_map(|slots| {
-        let slot = |(id, (sequence, once, strays, kind)): (usize, (Sequence, bool, u16, u8))| {
-            let limit = match kind {
-                0 => None,
-                1 => Limit::auto(&sequence),
-                _ => Limit::of(strays, &sequence),
-            };
-            Slot { id: SlotId(id as u64), door: 0, sequence, once, limit }
+/// A slot without a number.
+fn slot() -> impl Strategy<Value = Slot> {
+    let parts = (sequence(), any::<bool>(), 0u16..=3, 0u8..=3, 0..TIMEOUTS.len());
+    parts.prop_map(|(sequence, once, strays, kind, door)| {
+        let limit = match kind {
+            0 => None,
+            1 => Limit::auto(&sequence),
+            _ => Limit::of(strays, &sequence),
         };
-        slots.into_iter().enumerate().map(slot).collect()
+        Slot { id: SlotId(0), door, sequence, once, limit }
     })
+}
+
+fn slots() -> impl Strategy<Value = Vec<Slot>> {
+    proptest::collection::vec(slot(), 1..=4).prop_map(|mut slots| {
+        for (number, slot) in (0..).zip(&mut slots) {
+            slot.id = SlotId(number);
+        }
+        slots
+    })
+}
+
+/// What the executor does in between.
+#[derive(Clone, Debug)]
+enum Change {
+    Arm(Slot),
+    /// One of those that there have been so far.
+    Disarm(usize),
+}
+
+impl Change {
+    fn make(&self, slots: &mut Vec<Slot>, tracker: &mut Tracker, reference: &mut Reference) {
+        match self {
+            Change::Arm(slot) => {
+                let slot = Slot { id: SlotId(slots.len() as u64), ..slot.clone() };
+                slots.push(slot.clone());
+                tracker.arm(slot.clone());
+                reference.arm(slot);
+            }
+            Change::Disarm(which) => {
+                let slot = slots[which % slots.len()].id;
+                tracker.disarm(slot);
+                reference.disarm(slot);
+            }
+        }
+    }
+}
+
+/// Changes, and which packets they come after.
+fn changes() -> impl Strategy<Value = Vec<(usize, Change)>> {
+    // What came before it was armed is not kept for a slot that looks back, unless there was another one that does.
+    let forwards = |limit: Limit| Limit { from_before: false, ..limit };
+    let arm = slot().prop_map(move |slot| Change::Arm(Slot { limit: slot.limit.map(forwards), ..slot }));
+    let change = prop_oneof![arm, (0usize..8).prop_map(Change::Disarm)];
+    proptest::collection::vec((0usize..24, change), 0..=2)
 }
 
 /// Mostly the next right port of some slot, so that sequences are completed often, and noise in between.
@@ -131,7 +175,7 @@ impl Burst {
     /// Makes its source knock with a line most of the time, since few random cases get far with one.
     fn aim(self, slots: &mut [Slot], packets: &mut [Packet], guide: &mut Vec<usize>) {
         let line = Sequence::parse("1,2,3,4,5").unwrap();
-        slots[0] = Slot { id: SlotId(0), door: 0, limit: Limit::of(0, &line), sequence: line, once: true };
+        slots[0] = Slot { id: SlotId(0), door: 3, limit: Limit::of(0, &line), sequence: line, once: true };
         for packet in &mut *packets {
             packet.source = self.source;
         }
@@ -170,19 +214,20 @@ fn agree(
     slots: &[Slot],
     packets: &[Packet],
     guide: &[usize],
+    changes: &[(usize, Change)],
     burst: Option<Burst>,
 ) -> Result<Outcome, TestCaseError> {
     let (slots, packets, guide) = (&mut slots.to_vec(), &mut packets.to_vec(), &mut guide.to_vec());
     if let Some(burst) = burst {
         burst.aim(slots, packets, guide);
     }
-    let door = DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout: TIMEOUT };
+    let door = |seq_timeout| DoorRule { flags: FlagRule::SYN, target: None, allow: None, seq_timeout };
+    let doors = TIMEOUTS.map(door).to_vec();
     let traffic = Traffic { tcp: vec![FlagRule::SYN], udp: true };
-    let plan =
-        Plan { doors: vec![door], slots: slots.clone(), traffic, max_sources: 1000, ..Plan::default() };
+    let plan = Plan { doors, slots: slots.clone(), traffic, max_sources: 1000, ..Plan::default() };
     let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
     tracker.adopt(plan);
-    let mut reference = Reference::new(slots.clone(), TIMEOUT);
+    let mut reference = Reference::new(slots.clone(), TIMEOUTS.to_vec());
     let mut sent: Vec<Hit> = Vec::new();
     let mut now = Moment::after_start(Duration::from_secs(100));
     let mut outcome = Outcome::default();
@@ -211,10 +256,16 @@ fn agree(
         if let Some(burst) = burst.filter(|burst| burst.after == index) {
             burst.send(now, &mut tracker, &mut reference)?;
         }
+        for (_, change) in changes.iter().filter(|(after, _)| *after == index) {
+            change.make(slots, &mut tracker, &mut reference);
+            // Whether a packet is a stray depends on what is armed when it comes.
+            now = now + Duration::from_secs(1);
+        }
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    tracker.expire(now + TIMEOUT, &mut ours);
-    reference.expire(now + TIMEOUT, &mut theirs);
+    let end = now + Duration::from_secs(15);
+    tracker.expire(end, &mut ours);
+    reference.expire(end, &mut theirs);
     outcome.note(&ours);
     prop_assert_eq!(sorted(ours), sorted(theirs), "at the end");
     prop_assert_eq!(tracker.attempts(), 0);
@@ -231,9 +282,9 @@ fn the_tracker_does_what_the_rules_say() {
     let openings = std::cell::Cell::new(0u32);
     let guide = proptest::collection::vec(0usize..4, 0..=24);
     let [certain, crowded] = [const { std::cell::Cell::new(0u32) }; 2];
-    let cases = (slots(), packets(), guide, burst());
-    let result = runner.run(&cases, |(slots, packets, guide, burst)| {
-        let outcome = agree(&slots, &packets, &guide, burst)?;
+    let cases = (slots(), packets(), guide, changes(), burst());
+    let result = runner.run(&cases, |(slots, packets, guide, changes, burst)| {
+        let outcome = agree(&slots, &packets, &guide, &changes, burst)?;
         openings.set(openings.get() + u32::from(outcome.opened));
         certain.set(certain.get() + u32::from(outcome.exposed == Some(false)));
         crowded.set(crowded.get() + u32::from(outcome.exposed == Some(true)));

@@ -26,6 +26,7 @@ struct Attempt {
     /// The right hits so far; none when the attempt is over.
     stage: usize,
     since: Moment,
+    timeout: Duration,
     /// Orders those that count from the same time.
     changed: usize,
     counted: Vec<Identity>,
@@ -40,6 +41,10 @@ struct Attempt {
 }
 
 impl Attempt {
+    fn due(&self) -> Moment {
+        self.since + self.timeout
+    }
+
     fn count_from(&mut self, now: Moment, changed: usize) {
         if self.since != now {
             (self.since, self.changed) = (now, changed);
@@ -50,7 +55,8 @@ impl Attempt {
 /// Follows every attempt in a plain list, and every stray for ever.
 pub(crate) struct Reference {
     slots: Vec<Slot>,
-    timeout: Duration,
+    /// Of each door.
+    timeouts: Vec<Duration>,
     attempts: Vec<Attempt>,
     strays: Vec<(IpAddr, Step, Moment)>,
     stray_packets: HashMap<IpAddr, usize>,
@@ -58,9 +64,18 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(slots: Vec<Slot>, timeout: Duration) -> Reference {
+    pub(crate) fn new(slots: Vec<Slot>, timeouts: Vec<Duration>) -> Reference {
         let (attempts, strays) = (Vec::new(), Vec::new());
-        Reference { slots, timeout, attempts, strays, stray_packets: HashMap::new(), changes: 0 }
+        Reference { slots, timeouts, attempts, strays, stray_packets: HashMap::new(), changes: 0 }
+    }
+
+    pub(crate) fn arm(&mut self, slot: Slot) {
+        self.slots.push(slot);
+    }
+
+    /// What was attempted at the slot is left in silence.
+    pub(crate) fn disarm(&mut self, slot: SlotId) {
+        self.slots.retain(|s| s.id != slot);
     }
 
     /// Takes that many more strays that are like the last one.
@@ -74,10 +89,9 @@ impl Reference {
     }
 
     pub(crate) fn expire(&mut self, now: Moment, reports: &mut Vec<Report>) {
-        // Those that count from an earlier time are due earlier.
         loop {
-            let due = (0..self.attempts.len()).filter(|&i| self.attempts[i].since + self.timeout <= now);
-            let Some(index) = due.min_by_key(|&i| (self.attempts[i].since, self.attempts[i].changed)) else {
+            let due = (0..self.attempts.len()).filter(|&i| self.attempts[i].due() <= now);
+            let Some(index) = due.min_by_key(|&i| (self.attempts[i].due(), self.attempts[i].changed)) else {
                 return;
             };
             let Attempt { source, slot, stage, guarded, shown, strays_before, .. } =
@@ -109,12 +123,13 @@ impl Reference {
         for id in under_way.iter().chain(&others) {
             let Some(slot) = self.slots.iter().find(|slot| slot.id == *id).cloned() else { continue };
             if !under_way.contains(id) {
-                let (slot, counted) = (slot.id, Vec::new());
+                let (timeout, slot, counted) = (self.timeouts[slot.door], slot.id, Vec::new());
                 self.attempts.push(Attempt {
                     source,
                     slot,
                     stage: 0,
                     since: now,
+                    timeout,
                     changed: 0,
                     counted,
                     parallel: Vec::new(),
@@ -238,7 +253,7 @@ impl Reference {
         if attempt.stage == 0 || attempt.guarded {
             return;
         }
-        let since = if limit.from_before { now.back(self.timeout) } else { attempt.since };
+        let since = if limit.from_before { now.back(self.timeouts[slot.door]) } else { attempt.since };
         let mut ports: Vec<Step> = Vec::new();
         // A port counts with its last hit.
         for (who, step, at) in &self.strays {

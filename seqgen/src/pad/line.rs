@@ -83,22 +83,29 @@ impl Entry {
         match text.trim_ascii_start() {
             [] => Entry::Note,
             [b'#', rest @ ..] => Entry::of_comment(rest, text[0] == b'#'),
-            _ => match std::str::from_utf8(text) {
-                Ok(text) => match Sequence::parse(text) {
-                    // All that a strike would leave of one digit is a `#`, as of an empty comment.
-                    Ok(_) if text.trim_ascii_end().len() == 1 => {
-                        Entry::Bad(BadLine { span: 0..1, kind: BadLineKind::Traceless })
-                    }
-                    Ok(sequence) => Entry::Live(sequence),
-                    Err(error) => {
-                        Entry::Bad(BadLine { span: error.span, kind: BadLineKind::Sequence(error.kind) })
-                    }
-                },
-                Err(error) => {
-                    let at = error.valid_up_to();
-                    Entry::Bad(BadLine { span: at..at + 1, kind: BadLineKind::NotText })
-                }
-            },
+            // All that a strike would leave of one digit is a `#`, as of an empty comment.
+            [b'1'..=b'9', ..] if text.trim_ascii_end().len() == 1 => {
+                Entry::Bad(BadLine { span: 0..1, kind: BadLineKind::Traceless })
+            }
+            _ => Entry::of_sequence(text),
+        }
+    }
+
+    /// What a line is that looks like a sequence.
+    fn of_sequence(text: &[u8]) -> Entry {
+        // Most lines are of this form.
+        if let Some(sequence) = Sequence::parse_plain(text) {
+            return Entry::Live(sequence);
+        }
+        match std::str::from_utf8(text).map(Sequence::parse) {
+            Ok(Ok(sequence)) => Entry::Live(sequence),
+            Ok(Err(error)) => {
+                Entry::Bad(BadLine { span: error.span, kind: BadLineKind::Sequence(error.kind) })
+            }
+            Err(error) => {
+                let at = error.valid_up_to();
+                Entry::Bad(BadLine { span: at..at + 1, kind: BadLineKind::NotText })
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::moment::Moment;
 use crate::open::job::{CommandEnd, Ended, Job};
 use crate::open::lease::{Effect, Opening};
 use crate::quota::Quota;
-use crate::state::{Lease, LeaseKey, LeaseStore, Left};
+use crate::state::{Lease, LeaseKey, LeaseStore, Left, MOST_LEASES};
 
 impl<O: Outside> Executor<O> {
     /// Sees to the doors that an earlier run has left open.
@@ -123,7 +123,7 @@ impl<O: Outside> Executor<O> {
 
     /// Records a lease, or gives it up with its opening; what follows from that.
     fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
-        self.lease_store.put(lease).map_err(|error| {
+        self.lease_store.put_within(self.room(&lease.key.door), lease).map_err(|error| {
             let LeaseKey { door, source } = &lease.key;
             if self.may_say(door, now) {
                 error!(
@@ -133,6 +133,18 @@ impl<O: Outside> Executor<O> {
             }
             self.leases.abandon(&lease.key, lease.id, now)
         })
+    }
+
+    /// How many doors may be open when this one opens as well.
+    ///
+    /// Whoever can open one for any number of forged sources, knowing its only port, must not take the room of those who
+    /// know a sequence; nor must one who knows that take the room of those with a pad, each line of which opens once.
+    fn room(&self, door: &Arc<str>) -> usize {
+        match self.doors.iter().find(|state| state.label == *door).map(|state| &state.opener) {
+            Some(Opener::Static(_, sequence)) if sequence.steps().len() == 1 => MOST_LEASES / 2,
+            Some(Opener::Static(..)) => MOST_LEASES / 4 * 3,
+            Some(Opener::Pads(_)) | None => MOST_LEASES,
+        }
     }
 
     /// Says that a door opens, at once or after what runs for it now; with the name of the pad if the door has several.

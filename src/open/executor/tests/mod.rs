@@ -19,6 +19,7 @@ mod late;
 mod lies;
 mod pads;
 mod reports;
+mod room;
 mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
