@@ -11,6 +11,7 @@ use super::time_of_day::TimeOfDay;
 use crate::message::{Families, Traffic};
 use crate::packet::{Hit, LinkLayer, SNAP_LENGTH, decode};
 use crate::supervisor::Host;
+use crate::wire::Loss;
 
 /// The size of all capture rings together in bytes, which count as memory.
 ///
@@ -35,15 +36,18 @@ pub(super) struct Feed {
     number: u32,
     /// The kernel's number for the interface, 0 for all of them.
     index: u32,
+    /// What poll(2) has reported of it.
     alarms: Alarms,
+    /// What libpcap has reported.
+    errors: Alarms,
 }
 
-/// How often in a row the kernel has reported an error of a handle without a packet in between.
+/// How often in a row an error of a handle has been reported.
 #[derive(Default)]
 struct Alarms(u8);
 
 impl Alarms {
-    /// The most reports before the handle is given up; an interface that goes down makes one.
+    /// The most reports before the handle is given up; an interface that goes down or away makes one or two.
     const MOST: u8 = 16;
 
     /// Notes whether there is a report; `false` when they do not end.
@@ -131,6 +135,7 @@ impl Feed {
             number,
             index,
             alarms: Alarms::default(),
+            errors: Alarms::default(),
         };
         feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
@@ -147,16 +152,27 @@ impl Feed {
     }
 
     /// Hands over the hits that have arrived, up to a batch of packets, each with the time of day of its arrival.
-    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit, TimeOfDay)) -> Result<Arrived, pcap::Error> {
+    pub(super) fn hits(&mut self, mut take: impl FnMut(&Hit, TimeOfDay)) -> Result<Arrived, Loss> {
         let (link, by_loopback) = (self.link, self.by_loopback);
-        let handled = self.capture.dispatch(Some(BATCH), |packet| {
+        let dispatched = self.capture.dispatch(Some(BATCH), |packet| {
             if let Some(hit) = decode(link, packet.data) {
                 let hit = Hit { by_loopback: by_loopback || hit.by_loopback, ..hit };
                 take(&hit, TimeOfDay::of_packet(packet.header.ts.tv_sec, packet.header.ts.tv_usec));
             }
-        })?;
+        });
+        let Ok(handled) = dispatched else {
+            // The kernel reports an interface that is being deleted some time before it takes it from its handles.
+            // Until then it is not to be opened anew, and what is lost cannot be told from one that is broken.
+            let goes_on = self.errors.pass(true);
+            return if goes_on && self.is_bound() {
+                Ok(Arrived::Nothing)
+            } else {
+                Err(self.loss(Loss::Failed))
+            };
+        };
+        self.errors.pass(false);
         if handled > 0 {
-            self.alarms = Alarms::default();
+            self.alarms.pass(false);
         }
         Ok(match handled {
             0 => Arrived::Nothing,
@@ -179,6 +195,12 @@ impl Feed {
     /// The kernel's number for the interface that was opened, 0 for all of them.
     pub(super) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Why it is lost for which libpcap or the kernel reports this: one that has lost its interface needs no pause before
+    /// the one that has taken its place is opened, which may look the same from outside.
+    pub(super) fn loss(&self, reported: Loss) -> Loss {
+        if self.is_bound() { reported } else { Loss::Gone }
     }
 
     /// Whether it still has the interface that was opened.

@@ -191,7 +191,7 @@ impl Watch {
     }
 
     fn watch(&mut self, traffic: &Traffic) -> Result<(), LineError> {
-        self.lose(|feed| feed.watch(traffic).is_err().then(|| explained(feed, Loss::Failed)))?;
+        self.lose(|feed| feed.watch(traffic).is_err().then(|| feed.loss(Loss::Failed)))?;
         Ok(())
     }
 
@@ -215,11 +215,13 @@ impl Watch {
         for feed in &mut self.feeds {
             match feed.hits(&mut take) {
                 Ok(arrived) => most = most.max(arrived),
-                Err(_) => failed.push(feed.number()),
+                Err(loss) => failed.push((feed.number(), loss)),
             }
         }
         if !failed.is_empty() {
-            self.lose(|feed| failed.contains(&feed.number()).then(|| explained(feed, Loss::Failed)))?;
+            self.lose(|feed| {
+                failed.iter().find_map(|(number, loss)| (*number == feed.number()).then_some(*loss))
+            })?;
         }
         Ok(most)
     }
@@ -289,7 +291,7 @@ impl Watch {
                 if listens {
                     self.lose(|feed| {
                         let survives = feed.survives(alarms.next().unwrap_or(false));
-                        (!survives).then(|| explained(feed, Loss::Alarms))
+                        (!survives).then(|| feed.loss(Loss::Alarms))
                     })?;
                 }
             }
@@ -302,12 +304,6 @@ impl Watch {
         }
         Ok(())
     }
-}
-
-/// Why a feed is lost for which libpcap or the kernel reports this: one that has lost its interface needs no pause before
-/// the one that has taken its place is opened, which may look the same from outside.
-fn explained(feed: &Feed, loss: Loss) -> Loss {
-    if feed.is_bound() { loss } else { Loss::Gone }
 }
 
 /// When a packet arrived, by the clock that never goes backwards: a daemon that had to wait for its turn judges packets
