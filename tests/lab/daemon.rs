@@ -183,6 +183,14 @@ impl Daemon {
         self.says_times(already + 1, opened);
     }
 
+    /// Waits until every line that it has said to know is armed.
+    #[track_caller]
+    pub(crate) fn arms(&self, lab: &Lab) {
+        // What the capture process is to match can be on its way when the first of them is told.
+        self.settle(lab);
+        self.settle(lab);
+    }
+
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("the state of our own child").is_none()
     }

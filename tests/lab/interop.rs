@@ -77,16 +77,19 @@ fn our_client_opens_the_classic_daemons_door(test: &str, args: &[&str]) {
 
     lab.knock(&["-f", client, SERVER]);
     assert!(wait_until(PATIENCE, || lab.ssh_answers()), "the first line did not open SSH over IPv4");
-    assert_eq!(daemon.openings(&lab, "ssh"), 1);
+    // Not the watchman's word: of packets that come all at once, that daemon loses some when it is held up.
+    let opened = |times| daemon.says_times(times, ": ssh: OPEN SESAME");
+    opened(1);
     pads.server_has_struck(1);
     pads.client_has_struck(1);
 
     for line in 2..=5 {
         lab.knock(&["-f", client, SERVER]);
-        assert_eq!(daemon.openings(&lab, "ssh"), line, "line {line}");
+        opened(line);
         pads.server_has_struck(line);
         pads.client_has_struck(line);
     }
+    assert_eq!(daemon.count(": ssh: OPEN SESAME"), 5, "a line opened twice");
     assert!(daemon.runs());
 }
 

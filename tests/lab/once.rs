@@ -51,8 +51,6 @@ pub(crate) fn reload(lab: &Lab, daemon: &Daemon) {
     let already = daemon.count("re-reading config file");
     daemon.signal(Signal::HUP);
     daemon.says_times(already + 1, "re-reading config file");
-    // The line comes before the reading.  What the first knock after it does waits for the reading to end; the second
-    // one meets the new doors.
-    daemon.settle(lab);
-    daemon.settle(lab);
+    // The line comes before the reading, for whose end the first knock after it waits.
+    daemon.arms(lab);
 }

@@ -33,10 +33,8 @@ fn knock_new(lab: &Lab) {
 fn reload(lab: &Lab, daemon: &Daemon) {
     daemon.signal(Signal::HUP);
     daemon.says(&format!("re-reading config file: {}", lab.path("knockd.conf").display()));
-    // The line comes before the reading.  The first knock after it may meet the old doors still, and has to wait
-    // for the reading to end; the second one meets the new ones.
-    daemon.settle(lab);
-    daemon.settle(lab);
+    // The line comes before the reading, for whose end the first knock after it waits.
+    daemon.arms(lab);
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn a_pad_that_others_can_write_to_opens_nothing_until_it_is_mended() {
     scene.others_open(&daemon);
     set_mode(&alice.server, 0o600);
     daemon.says(&format!("ssh: {path} can be read again, sequences: 20\n"));
+    daemon.arms(lab);
     scene.opens(&daemon, "alice", alice);
 
     // While it is armed.
@@ -93,6 +94,7 @@ fn a_pad_that_others_can_write_to_opens_nothing_until_it_is_mended() {
         reload(lab, &daemon);
         set_mode(&alice.server, 0o600);
         daemon.says_times(round + 2, &format!("ssh: {path} can be read again"));
+        daemon.arms(lab);
         // What was shown to the wire meanwhile.
         knock_line(lab, alice, 2 * round + 1);
         daemon.settle(lab);
@@ -121,6 +123,7 @@ fn a_pad_that_becomes_somebody_elses_opens_nothing_until_it_is_mended() {
     scene.others_open(&daemon);
     chown(&alice.server, Some(0), None).expect("its owner");
     daemon.says(&format!("ssh: {path} can be read again"));
+    daemon.arms(lab);
     scene.opens(&daemon, "alice", alice);
     assert_eq!(daemon.count(&why), 2, "said more than once, though nothing has changed");
 }
@@ -148,6 +151,7 @@ fn a_directory_on_the_way_to_pads_that_others_can_write_to_keeps_their_door_shut
     scene.static_opens(&daemon);
     set_mode(&pads, 0o700);
     daemon.says(&again);
+    daemon.arms(lab);
     scene.opens(&daemon, "alice", alice);
 
     // The one above it: what counts is how it is when a line is used.
@@ -198,6 +202,7 @@ fn a_pad_behind_a_link_is_judged_by_where_it_is_and_by_whose_the_link_is() {
         scene.others_open(&daemon);
         set_mode(place, 0o755);
         daemon.says_times(round + 1, &format!("ssh: {pad} can be read again"));
+        daemon.arms(lab);
         scene.opens(&daemon, "alice", alice);
     }
     // Of everybody's directory a link is as good as its owner.

@@ -59,6 +59,7 @@ fn a_pad_that_belongs_to_somebody_else_is_told_of_and_waited_for() {
     static_opens(&lab, &daemon);
     chown(&alice.server, Some(0), None).expect("its owner");
     daemon.says(&format!("ssh: {path} can be read again, sequences: 14"));
+    daemon.arms(&lab);
     opens(&lab, &daemon, "alice", &alice);
 
     // While it is armed: what is shown to the wire now is used up.
@@ -71,6 +72,7 @@ fn a_pad_that_belongs_to_somebody_else_is_told_of_and_waited_for() {
     reload(&lab, &daemon);
     chown(&alice.server, Some(0), None).expect("its owner");
     daemon.says_times(2, &format!("ssh: {path} can be read again"));
+    daemon.arms(&lab);
     knock_line(&lab, &alice, 1);
     opens(&lab, &daemon, "alice", &alice);
     assert_eq!(daemon.count("OPEN SESAME (alice)"), 2, "a line that was shown to the wire opened");
@@ -103,6 +105,7 @@ fn a_directory_of_pads_that_cannot_be_read_is_told_of_and_waited_for() {
     static_opens(&lab, &daemon);
     close(0o700);
     daemon.says(&format!("ssh: {} can be read again, sequences: 14", alice.server.display()));
+    daemon.arms(&lab);
     opens(&lab, &daemon, "alice", &alice);
     knock_line(&lab, &alice, 0);
     daemon.settle(&lab);
@@ -147,6 +150,7 @@ fn what_is_no_file_in_the_place_of_a_pad_is_told_of_and_holds_nobody_up() {
         if place.is_dir() { fs::remove_dir(&place) } else { fs::remove_file(&place) }.expect("what is there");
         fs::rename(&aside, &place).expect("a rename");
         daemon.says_times(round + 1, "can be read again");
+        daemon.arms(&lab);
         // What was shown to the wire in the meantime.
         knock_line(&lab, &alice, 2 * round);
         opens(&lab, &daemon, "alice", &alice);

@@ -26,9 +26,9 @@ fn started(lab: &Lab) -> (Daemon, Tail) {
     (daemon, log)
 }
 
-/// Waits for the daemon to say how many lines a pad has; what it says only when they are few.
+/// Waits for the daemon to say how many lines a pad has, which it says only when they are few, and to arm them.
 #[track_caller]
-fn has_left(log: &mut Tail, pad: &Path, left: usize) {
+fn has_left(lab: &Lab, (daemon, log): (&Daemon, &mut Tail), pad: &Path, left: usize) {
     let pad = pad.display();
     let words = match left {
         0 => format!("ssh: no sequence left in {pad}\n"),
@@ -36,6 +36,7 @@ fn has_left(log: &mut Tail, pad: &Path, left: usize) {
         _ => format!("ssh: {left} sequences left in {pad}: it is time to append more\n"),
     };
     assert!(log.awaits_within(SOON, &words, 1).is_some(), "not said in time: {words}");
+    daemon.arms(lab);
 }
 
 /// Knocks with a line that opens, and waits until the daemon has done all that follows.
@@ -61,7 +62,7 @@ fn a_pad_that_runs_dry_warns_sleeps_and_is_woken_by_new_lines() {
         knock_next(&lab, &alice);
         log.awaits("ssh: OPEN SESAME (alice)\n", 1);
         if line > 0 {
-            has_left(&mut log, &alice.server, 6 - line);
+            has_left(&lab, (&daemon, &mut log), &alice.server, 6 - line);
         }
     }
     daemon.settle(&lab);
@@ -70,17 +71,17 @@ fn a_pad_that_runs_dry_warns_sleeps_and_is_woken_by_new_lines() {
 
     let mut seqgen = Command::new(programs::seqgen());
     lab.server.succeeds(seqgen.args(["-n", "2", "--append"]).arg(&alice.server));
-    has_left(&mut log, &alice.server, 2);
+    has_left(&lab, (&daemon, &mut log), &alice.server, 2);
     let appended = fs::read_to_string(&alice.server).expect("the pad");
     for (line, left) in appended.lines().skip(7).zip([1, 0]) {
         let ports: Vec<_> = line.trim().split(',').collect();
         lab.knock(&[&["-d", "1", SERVER], &ports[..]].concat());
         log.awaits("ssh: OPEN SESAME (alice)\n", 1);
-        has_left(&mut log, &alice.server, left);
+        has_left(&lab, (&daemon, &mut log), &alice.server, left);
     }
     let more = ["1000", "3000", "2000", "5000", "4000"];
     append(&alice.server, &format!(" {}\n", more.join(",")));
-    has_left(&mut log, &alice.server, 1);
+    has_left(&lab, (&daemon, &mut log), &alice.server, 1);
     lab.knock(&[&["-d", "1", SERVER], &more[..]].concat());
     log.awaits("ssh: OPEN SESAME (alice)\n", 1);
     opens(&lab, (&daemon, &mut log), "bob", &bob, 1);
@@ -121,7 +122,7 @@ fn half_a_line_is_armed_when_it_is_whole_or_has_settled() {
     let alice = person(&lab, "alice", 1);
     let (daemon, mut log) = started(&lab);
     half_lines_open_nothing(&lab, &daemon, &alice.server);
-    has_left(&mut log, &alice.server, 2);
+    has_left(&lab, (&daemon, &mut log), &alice.server, 2);
     lab.knock(&["-d", "1", SERVER, "1000", "3000", "2000", "5000", "4009"]);
     log.awaits("ssh: OPEN SESAME (alice)\n", 1);
 
@@ -130,6 +131,7 @@ fn half_a_line_is_armed_when_it_is_whole_or_has_settled() {
     log.awaits("ssh: 1 sequence left in ", 1);
     // The file's time is as coarse as the kernel's ticks.
     assert!(start.elapsed() > SETTLED.mul_f32(0.99), "armed after {:?}", start.elapsed());
+    daemon.arms(&lab);
     lab.knock(&["-d", "1", SERVER, "1001", "3001", "2001", "5001", "4001"]);
     log.awaits("ssh: OPEN SESAME (alice)\n", 1);
     let text = fs::read_to_string(&alice.server).expect("the pad");
@@ -142,11 +144,11 @@ fn pads_that_come_are_replaced_go_and_come_back_are_noticed() {
     let [alice, bob] = ["alice", "bob"].map(|name| person(&lab, name, 20));
     let (daemon, mut log) = started(&lab);
     let carol = person(&lab, "carol", 5);
-    has_left(&mut log, &carol.server, 5);
+    has_left(&lab, (&daemon, &mut log), &carol.server, 5);
     opens(&lab, (&daemon, &mut log), "carol", &carol, 0);
 
     let replaced = Pads::generate(&lab, "replaced", 4, &[]).served_at(alice.server.clone());
-    has_left(&mut log, &alice.server, 4);
+    has_left(&lab, (&daemon, &mut log), &alice.server, 4);
     knock_line(&lab, &alice, 0);
     daemon.settle(&lab);
     assert_eq!(daemon.count("OPEN SESAME (alice)"), 0, "a line of a pad that was replaced opened");
@@ -160,10 +162,11 @@ fn pads_that_come_are_replaced_go_and_come_back_are_noticed() {
     opens(&lab, (&daemon, &mut log), "bob", &bob, 0);
     // Something else happens in the directory.
     let dave = person(&lab, "dave", 3);
-    has_left(&mut log, &dave.server, 3);
+    has_left(&lab, (&daemon, &mut log), &dave.server, 3);
     fs::rename(&away, &alice.server).expect("a rename");
     let back = format!("ssh: {} can be read again, sequences: 3\n", alice.server.display());
     assert!(log.awaits_within(SOON, &back, 1).is_some(), "nobody has seen the pad come back");
+    daemon.arms(&lab);
     opens(&lab, (&daemon, &mut log), "alice", &replaced, 1);
     knock_line(&lab, &replaced, 0);
     daemon.settle(&lab);
@@ -187,7 +190,7 @@ fn pads_that_are_mounted_over_are_taken_up_with_a_reload() {
     knock_line(&lab, &later, 0);
     assert_eq!(daemon.openings(&lab, "ssh"), 1, "inotify has seen a mount, so that this shows nothing");
     reload(&lab, &daemon);
-    has_left(&mut log, &alice.server, 4);
+    has_left(&lab, (&daemon, &mut log), &alice.server, 4);
     opens(&lab, (&daemon, &mut log), "alice", &later, 1);
     later.server_has_struck(2);
     knock_line(&lab, &alice, 1);

@@ -231,7 +231,10 @@ impl Pad {
         let metadata = pad.file().metadata().map_err(|error| PadTrouble::io(&self.path, error))?;
         let stamp = Stamp::of(&metadata);
         let same = self.rest.take().filter(|rest| rest.stamp.is_as_long(stamp));
-        let kept = if same.is_some() { self.held.len() } else { 0 };
+        // A last line without a newline is read again.
+        let kept = same
+            .as_ref()
+            .map_or(0, |rest| self.held.partition_point(|held| held.line.offset < rest.position.offset));
         let mut scan = match same {
             Some(rest) => pad.lines_from(rest.position, rest.seen)?,
             None => pad.lines()?,

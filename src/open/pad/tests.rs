@@ -308,3 +308,28 @@ fn a_line_that_was_used_up_elsewhere_in_the_meantime_opens_nothing() {
     assert_eq!(gone, [1]);
     assert!(lab.text().starts_with("#1,2\n"), "{}", lab.text());
 }
+
+#[test]
+fn a_last_line_without_a_newline_is_held_once_however_often_the_pad_is_read() {
+    let mut lab = Lab::reaching(" 1,2\n 3,4\n 5,6", Reach { window: 5, resync: 0, low: 5 });
+    let settled = std::time::SystemTime::now() - seqgen::pad::SETTLED;
+    let settle =
+        |lab: &Lab| fs::File::options().append(true).open(lab.path()).unwrap().set_modified(settled).unwrap();
+    settle(&lab);
+    lab.refill();
+    let armed = pairs(&[(1, "1,2"), (2, "3,4"), (3, "5,6")]);
+    for _ in 0..3 {
+        assert_eq!(lab.armed(), armed);
+        assert_eq!(lab.refill(), Moved::default());
+    }
+    lab.use_up(1);
+    settle(&lab);
+    lab.refill();
+    assert_eq!(lab.armed(), armed[1..]);
+    let warning = lab.pad.warning(true).unwrap();
+    assert!(warning.starts_with("2 sequences left in "), "{warning}");
+    // It was the beginning of a port; the next reading sees the file anew.
+    fs::write(lab.path(), "#1,2\n 3,4\n 5,67\n").unwrap();
+    assert_eq!(lab.refill().gone, [SlotId(3)]);
+    assert_eq!(lab.armed(), pairs(&[(2, "3,4"), (4, "5,67")]));
+}
