@@ -78,7 +78,10 @@ fn our_client_opens_the_classic_daemons_door(test: &str, args: &[&str]) {
     lab.knock(&["-f", client, SERVER]);
     assert!(wait_until(PATIENCE, || lab.ssh_answers()), "the first line did not open SSH over IPv4");
     // Not the watchman's word: of packets that come all at once, that daemon loses some when it is held up.
-    let opened = |times| daemon.says_times(times, ": ssh: OPEN SESAME");
+    let opened = |times| {
+        daemon.says_times(times, ": ssh: OPEN SESAME");
+        wait_until(PATIENCE, || pads.is_struck_by_server(times));
+    };
     opened(1);
     pads.server_has_struck(1);
     pads.client_has_struck(1);

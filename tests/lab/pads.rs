@@ -68,6 +68,11 @@ impl Pads {
         assert_eq!(read(&self.server), self.after(struck), "the daemon's copy, {struck} lines struck");
     }
 
+    /// Whether the daemon has struck so many lines, and has changed nothing else.
+    pub(crate) fn is_struck_by_server(&self, struck: usize) -> bool {
+        read(&self.server) == self.after(struck)
+    }
+
     /// Checks that the daemon has struck these lines and has changed nothing else.
     #[track_caller]
     pub(crate) fn server_has_struck_only(&self, struck: &[usize]) {
