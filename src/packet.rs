@@ -101,12 +101,11 @@ pub fn decode(link: LinkLayer, frame: &[u8]) -> Option<Hit> {
         LinkLayer::Sll => cooked_payload(frame, &SLL)?,
         LinkLayer::Sll2 => cooked_payload(frame, &SLL2)?,
     };
-    let hit = match packet.first()? >> 4 {
-        4 => ipv4(packet)?,
-        6 => ipv6(packet)?,
-        _ => return None,
-    };
-    Some(Hit { by_loopback, ..hit })
+    match packet.first()? >> 4 {
+        4 => ipv4(packet, by_loopback),
+        6 => ipv6(packet, by_loopback),
+        _ => None,
+    }
 }
 
 /// Where the fields of a cooked header are.
@@ -161,7 +160,7 @@ fn ip_after_tags(mut ether_type: u16, mut payload: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn ipv4(packet: &[u8]) -> Option<Hit> {
+fn ipv4(packet: &[u8], by_loopback: bool) -> Option<Hit> {
     let header = Ipv4HeaderSlice::from_slice(packet).ok()?;
     if header.fragments_offset().value() != 0 {
         return None;
@@ -169,16 +168,18 @@ fn ipv4(packet: &[u8]) -> Option<Hit> {
     let length = usize::from(header.total_len()).checked_sub(header.slice().len())?;
     let captured = packet.get(header.slice().len()..)?;
     let payload = Payload { captured: &captured[..captured.len().min(length)], length };
-    transport(header.source_addr().into(), header.destination_addr().into(), header.protocol(), payload)
+    let addresses = (header.source_addr().into(), header.destination_addr().into());
+    transport(addresses, header.protocol(), payload, by_loopback)
 }
 
-fn ipv6(packet: &[u8]) -> Option<Hit> {
+fn ipv6(packet: &[u8], by_loopback: bool) -> Option<Hit> {
     let header = Ipv6HeaderSlice::from_slice(packet).ok()?;
     let length = usize::from(header.payload_length());
     let captured = packet.get(header.slice().len()..)?;
     let payload = Payload { captured: &captured[..captured.len().min(length)], length };
     let (protocol, payload) = after_extensions(header.next_header(), payload)?;
-    transport(header.source_addr().into(), header.destination_addr().into(), protocol, payload)
+    let addresses = (header.source_addr().into(), header.destination_addr().into());
+    transport(addresses, protocol, payload, by_loopback)
 }
 
 /// The bytes that follow a header: those that were captured, and how many there were on the wire.
@@ -232,21 +233,19 @@ fn after_extensions(mut next: IpNumber, mut payload: Payload<'_>) -> Option<(IpN
     None
 }
 
-fn transport(source: IpAddr, destination: IpAddr, protocol: IpNumber, payload: Payload<'_>) -> Option<Hit> {
+fn transport(
+    (source, destination): (IpAddr, IpAddr),
+    protocol: IpNumber,
+    payload: Payload<'_>,
+    by_loopback: bool,
+) -> Option<Hit> {
     match protocol {
         IpNumber::TCP => {
             let header = TcpHeaderSlice::from_slice(payload.captured).ok()?;
             let port = NonZeroU16::new(header.destination_port())?;
             let flags = TcpFlags::from_bits(*header.slice().get(13)?);
             let segment = Segment::Tcp { flags, number: header.sequence_number() };
-            Some(Hit {
-                source,
-                destination,
-                source_port: header.source_port(),
-                port,
-                segment,
-                by_loopback: false,
-            })
+            Some(Hit { source, destination, source_port: header.source_port(), port, segment, by_loopback })
         }
         IpNumber::UDP => {
             let header = UdpHeaderSlice::from_slice(payload.captured).ok()?;
@@ -260,7 +259,7 @@ fn transport(source: IpAddr, destination: IpAddr, protocol: IpNumber, payload: P
                 source_port: header.source_port(),
                 port,
                 segment: Segment::Udp,
-                by_loopback: false,
+                by_loopback,
             })
         }
         _ => None,

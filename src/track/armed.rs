@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use seqgen::sequence::{Protocol, Step};
 use slab::Slab;
 
+use super::exposure::is_exposable;
 use super::sources::Class;
 use crate::message::{Slot, SlotId};
 
@@ -34,6 +35,8 @@ pub(super) struct ArmedSlot {
     pub(super) view: usize,
     /// Doors with the same timeout.
     pub(super) class: Option<Class>,
+    /// Whether it is struck unopened when it has been shown on the wire.
+    pub(super) is_exposable: bool,
     key: SlotKey,
 }
 
@@ -168,7 +171,8 @@ impl Armed {
             self.in_use.set(step, true);
         }
         self.looking_back += usize::from(looks_back(&slot));
-        self.slots.insert(ArmedSlot { slot, stamp, view, class, key });
+        let is_exposable = is_exposable(&slot);
+        self.slots.insert(ArmedSlot { slot, stamp, view, class, is_exposable, key });
     }
 
     pub(super) fn remove(&mut self, id: SlotId) {

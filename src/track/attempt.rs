@@ -16,9 +16,10 @@ const PARALLEL: u8 = 6;
 /// What a retransmission or a duplicate shares with the packet it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    step: Step,
-    source_port: u16,
+    // First, since it differs most often.
     number: u32,
+    source_port: u16,
+    step: Step,
 }
 
 impl Identity {
@@ -31,7 +32,7 @@ impl Identity {
             Segment::Tcp { number, .. } => number,
             Segment::Udp => 0,
         };
-        Identity { step: hit.step(), source_port: hit.source_port, number }
+        Identity { number, source_port: hit.source_port, step: hit.step() }
     }
 }
 

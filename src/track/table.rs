@@ -66,6 +66,13 @@ struct Entry {
     place: u32,
 }
 
+impl Entry {
+    /// Whether the scan guard could still end it.
+    fn is_to_be_watched(&self) -> bool {
+        self.attempt.running_stage().is_some() && !self.attempt.is_guarded()
+    }
+}
+
 /// A door's attempts.
 struct Door {
     seq_timeout: Duration,
@@ -265,6 +272,8 @@ impl Table {
         let entry = &mut self.entries[key as usize];
         let before = entry.attempt.since();
         let result = change(&mut entry.attempt);
+        let belongs_elsewhere =
+            entry.is_early != entry.attempt.is_early() || entry.is_watched != entry.is_to_be_watched();
         if entry.attempt.since() != before {
             entry.stamp = stamp;
             if entry.is_early && !self.early.ends_with(key) {
@@ -273,8 +282,10 @@ impl Table {
                 self.early.push(&mut self.entries, key, links);
             }
         }
-        self.settle(key);
-        self.watch(key);
+        if belongs_elsewhere {
+            self.settle(key);
+            self.watch(key);
+        }
         result
     }
 
@@ -391,7 +402,7 @@ impl Table {
     /// Puts an attempt into or out of those that the scan guard could still end.
     fn watch(&mut self, key: u32) {
         let entry = &mut self.entries[key as usize];
-        let is_watched = entry.attempt.running_stage().is_some() && !entry.attempt.is_guarded();
+        let is_watched = entry.is_to_be_watched();
         if is_watched == std::mem::replace(&mut entry.is_watched, is_watched) {
             return;
         }

@@ -59,6 +59,17 @@ struct Packet<'a> {
     now: Moment,
 }
 
+/// What a hit was to the attempts of its source.
+#[derive(Default)]
+struct Went {
+    /// Whether it took one of them beyond the first hit, or would have if it were no repeat.
+    took: bool,
+    /// Whether there is an attempt at every sequence that has this step.
+    at_all: bool,
+    /// Whether a door has seen it.
+    was_shown: bool,
+}
+
 impl Tracker {
     /// A tracker on a host with these addresses that has nothing armed.
     pub fn new(here: Here, families: Families) -> Tracker {
@@ -176,16 +187,16 @@ impl Tracker {
             None if self.greet(&packet, &who, reports) => return,
             _ => {}
         }
-        let (took, all) = self.go_on(&packet, found, reports);
+        let went = self.go_on(&packet, found, reports);
         let mut found = self.table.sources.again(&who, found);
-        if !all {
+        if !went.at_all {
             found = self.begin(&packet, &who, found, reports);
         }
-        if took {
+        if went.took {
             return;
         }
         match found.id {
-            Some(_) => self.note_stray(&packet, (&who, found), reports),
+            Some(_) => self.note_stray(&packet, went.was_shown, (&who, found), reports),
             None => self.note_strangers_stray(&packet),
         }
     }
@@ -221,7 +232,7 @@ impl Tracker {
     }
 
     fn remember_stray(&mut self, packet: &Packet<'_>) {
-        if self.is_stray(packet) {
+        if self.is_stray(packet, false) {
             let newcomer = self.newcomer(packet, None, 0);
             self.table.greet(&self.table.sources.who(packet.hit.source), newcomer);
         }
@@ -229,7 +240,7 @@ impl Tracker {
 
     fn newcomer(&mut self, packet: &Packet<'_>, first_hit: Option<Class>, begun: u16) -> Newcomer {
         let (stamp, identity) = (self.next_stamp(), Identity::of(packet.hit));
-        let is_stray = self.is_stray(packet);
+        let is_stray = self.is_stray(packet, first_hit.is_some());
         Newcomer { at: packet.now, stamp, identity, first_hit, begun, is_stray }
     }
 
@@ -327,40 +338,57 @@ impl Tracker {
         self.table.sources.end_attempt(id);
     }
 
-    /// Judges the hit for each attempt that its source has: whether it took one of them beyond the first hit, or would
-    /// have if it were no repeat, and whether there is an attempt at every sequence that has this step.
-    fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> (bool, bool) {
+    /// Judges the hit for each attempt that its source has.
+    fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> Went {
         // To an attempt at a sequence without this step, the hit is a stray and nothing else.
         if !packet.is_in_use {
-            return (false, true);
+            return Went { at_all: true, ..Went::default() };
         }
         let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else {
-            return (false, false);
+            return Went::default();
         };
+        let slots = self.armed.with(packet.step);
+        if let [slot] = slots {
+            // As most often; a list of it is not needed then.
+            let Some(key) = self.table.find_at(source, *slot) else { return Went::default() };
+            let mut went = Went { at_all: true, ..Went::default() };
+            self.judge(key, packet, &mut went, reports);
+            return went;
+        }
         let mut keys = std::mem::take(&mut self.keys);
-        self.table.attempts_at(source, self.armed.with(packet.step), &mut keys);
-        let (mut took, all) = (false, keys.len() == self.armed.with(packet.step).len());
+        self.table.attempts_at(source, slots, &mut keys);
+        let mut went = Went { at_all: keys.len() == slots.len(), ..Went::default() };
         for &key in &keys {
-            let stamp = self.next_stamp();
-            let Some(ArmedSlot { slot, view, .. }) = self.armed.get(self.table.slot(key)) else { continue };
-            if !self.shows(*view, packet) {
-                continue;
-            }
-            let guarded = self.table.attempt(key).is_guarded();
-            let identity = Identity::of(packet.hit);
-            let verdict = self.table.update(key, stamp, |attempt| {
-                attempt.take(&mut self.identities, &slot.sequence, identity, packet.now)
-            });
-            took |= match verdict {
-                Verdict::Stage(stage) => stage > 1,
-                Verdict::Completed => slot.sequence.steps().len() > 1,
-                Verdict::Nothing => self.table.attempt(key).is_beyond_first_hit(),
-                Verdict::Ended | Verdict::Stray => false,
-            };
-            self.conclude(key, packet, verdict, guarded, reports);
+            self.judge(key, packet, &mut went, reports);
         }
         self.keys = keys;
-        (took, all)
+        went
+    }
+
+    /// Judges the hit for one attempt.
+    fn judge(&mut self, key: u32, packet: &Packet<'_>, went: &mut Went, reports: &mut Vec<Report>) {
+        let stamp = self.next_stamp();
+        let Some(armed) = self.armed.get(self.table.slot(key)) else { return };
+        if !self.views[armed.view].shows(packet.hit, packet.to_us) {
+            return;
+        }
+        went.was_shown = true;
+        let (sequence, is_exposable) = (&armed.slot.sequence, armed.is_exposable);
+        let identity = Identity::of(packet.hit);
+        let (guarded, verdict, is_beyond) = self.table.update(key, stamp, |attempt| {
+            let guarded = attempt.is_guarded();
+            let verdict = attempt.take(&mut self.identities, sequence, identity, packet.now);
+            (guarded, verdict, attempt.is_beyond_first_hit())
+        });
+        went.took |= match verdict {
+            Verdict::Stage(stage) => stage > 1,
+            Verdict::Completed => sequence.steps().len() > 1,
+            Verdict::Nothing => is_beyond,
+            Verdict::Ended | Verdict::Stray => false,
+        };
+        if is_exposable || matches!(verdict, Verdict::Stage(_) | Verdict::Completed) {
+            self.conclude(key, packet, verdict, guarded, reports);
+        }
     }
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
@@ -452,8 +480,14 @@ impl Tracker {
     }
 
     /// Notes a stray of a source that has sent something before.
-    fn note_stray(&mut self, packet: &Packet<'_>, (who, found): (&Who, Found), reports: &mut Vec<Report>) {
-        let Some(id) = found.id.filter(|_| self.is_stray(packet)) else { return };
+    fn note_stray(
+        &mut self,
+        packet: &Packet<'_>,
+        was_shown: bool,
+        (who, found): (&Who, Found),
+        reports: &mut Vec<Report>,
+    ) {
+        let Some(id) = found.id.filter(|_| self.is_stray(packet, was_shown)) else { return };
         let (most, now, step) = (self.most_strays, packet.now, packet.step);
         self.table.sources.change_strays(id, |strays, ports| strays.note(ports, step, now, most));
         self.table.make_way(0, |attempt| attempt.forget(&mut self.identities));
@@ -498,11 +532,12 @@ impl Tracker {
         self.views[view].shows(packet.hit, packet.to_us)
     }
 
-    /// Whether a packet that is no hit is worth remembering: some door could have taken it as one.
-    fn is_stray(&self, packet: &Packet<'_>) -> bool {
+    /// Whether a packet that is no hit is worth remembering: some door could have taken it as one.  `was_shown` says that
+    /// one has seen it.
+    fn is_stray(&self, packet: &Packet<'_>, was_shown: bool) -> bool {
         self.most_strays > 0
             && (packet.step.protocol == Protocol::Tcp || self.udp)
-            && self.views.iter().any(|view| view.shows(packet.hit, packet.to_us))
+            && (was_shown || self.views.iter().any(|view| view.shows(packet.hit, packet.to_us)))
     }
 }
 
