@@ -34,6 +34,12 @@ impl Identity {
         };
         Identity { number, source_port: hit.source_port, step: hit.step() }
     }
+
+    /// One bit, which most others do not share.
+    fn mark(&self) -> u64 {
+        let bits = self.number ^ u32::from(self.source_port).rotate_left(16);
+        1 << (bits.wrapping_mul(0x9e37_79b1) >> 26)
+    }
 }
 
 /// One source's attempt at one sequence.  It must be given up with [`Attempt::forget`].
@@ -44,6 +50,8 @@ pub(super) struct Attempt {
     latest: Option<Identity>,
     /// Those before it, and hits in parallel to them.
     earlier: Queue,
+    /// The marks of all of these, and of some that are forgotten: what has another one is not among them.
+    marks: u64,
     /// How many hits in parallel to the last one are among these.
     parallel: u8,
     beyond_first_hit: bool,
@@ -84,6 +92,7 @@ impl Attempt {
             progress: Progress::Over { since: now },
             latest: None,
             earlier: Queue::EMPTY,
+            marks: 0,
             parallel: 0,
             beyond_first_hit: false,
             shown: 0,
@@ -152,8 +161,7 @@ impl Attempt {
         identity: Identity,
         now: Moment,
     ) -> Verdict {
-        let is_known = |known: &Identity| *known == identity;
-        if self.latest.as_ref().is_some_and(is_known) || identities.iter(&self.earlier).any(is_known) {
+        if self.marks & identity.mark() != 0 && self.remembers(identities, identity) {
             return Verdict::Nothing;
         }
         let step = identity.step;
@@ -177,6 +185,7 @@ impl Attempt {
             if same_as_last {
                 if self.parallel < PARALLEL {
                     self.parallel += 1;
+                    self.marks |= identity.mark();
                     self.remember(identities, identity);
                 }
                 if stage == 1 {
@@ -202,6 +211,11 @@ impl Attempt {
         Verdict::Stray
     }
 
+    fn remembers(&self, identities: &Pool<Identity>, identity: Identity) -> bool {
+        let is_it = |known: &Identity| *known == identity;
+        self.latest.as_ref().is_some_and(is_it) || identities.iter(&self.earlier).any(is_it)
+    }
+
     /// Forgets the hits that it remembers, which are in `identities`.
     pub(super) fn forget(self, identities: &mut Pool<Identity>) {
         identities.clear(self.earlier);
@@ -216,6 +230,7 @@ impl Attempt {
         now: Moment,
     ) -> Verdict {
         self.parallel = 0;
+        self.marks |= identity.mark();
         if let Some(before) = self.latest.replace(identity) {
             self.beyond_first_hit = true;
             self.remember(identities, before);

@@ -61,12 +61,17 @@ impl Strays {
     pub(super) const NONE: Strays = Strays { ports: Queue::EMPTY, packets: 0 };
 
     /// Notes a stray; `most` is how many need to be remembered.
+    #[inline]
     pub(super) fn note(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         self.packets = self.packets.saturating_add(1);
         if let Some((_, at)) = ports.last_mut(&self.ports).filter(|(last, _)| *last == step) {
             *at = now;
-            return;
+        } else {
+            self.note_other(ports, step, now, most);
         }
+    }
+
+    fn note_other(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         let known = ports.take(&mut self.ports, |(known, _)| *known == step);
         if known.is_none() && self.ports.len() >= most.max(1) {
             ports.pop(&mut self.ports);

@@ -144,6 +144,8 @@ pub(super) struct Sources {
     hash: AddressHash,
     by_address: HashTable<u32>,
     table: Slab<Source>,
+    /// The one that was looked up last, which may have gone: most packets come after another one of the same source.
+    latest: u32,
     /// How many there can be.
     capacity: usize,
     /// Whether `by_address` has its final size.
@@ -176,6 +178,7 @@ impl Sources {
             hash: AddressHash::new(),
             by_address: HashTable::new(),
             table: Slab::new(),
+            latest: 0,
             capacity: STRANGERS,
             is_roomy: false,
             ports: Pool::new(),
@@ -201,6 +204,19 @@ impl Sources {
     pub(super) fn who(&self, address: IpAddr) -> Who {
         let address = Address::of(address);
         Who { address, hash: self.hash.hash(address) }
+    }
+
+    /// Whoever is at this address, if anything is remembered of it.
+    pub(super) fn look_up(&mut self, address: IpAddr) -> (Who, Found) {
+        let latest = self.table.get(self.latest as usize);
+        if let Some(source) = latest.filter(|source| source.address == Address::of(address)) {
+            let who = Who { address: source.address, hash: source.hash };
+            return (who, Found { id: Some(self.latest), forgotten: self.forgotten });
+        }
+        let who = self.who(address);
+        let found = self.find(&who);
+        self.latest = found.id.unwrap_or(self.latest);
+        (who, found)
     }
 
     /// Whether nothing is remembered of anybody.

@@ -38,6 +38,8 @@ pub(super) struct Table {
     /// Whether it has its final size.
     is_roomy: bool,
     entries: Slab<Entry>,
+    /// The one that was asked for last, which may have gone.
+    latest: u32,
     /// Attempts that go before all others: those with one hit, and those that are over; oldest first.
     early: List,
     doors: Vec<Door>,
@@ -128,6 +130,7 @@ impl Table {
             places: Places::new(),
             is_roomy: false,
             entries: Slab::new(),
+            latest: NONE,
             early: List::EMPTY,
             doors: Vec::new(),
             deadlines: Deadlines::default(),
@@ -189,6 +192,15 @@ impl Table {
             entry.source == source && entry.slot == slot
         };
         self.by_place.find(self.places.hash(source, slot), is_it).copied()
+    }
+
+    /// The same, which is often the one that was asked for last.
+    pub(super) fn recall(&mut self, source: u32, slot: SlotKey) -> Option<u32> {
+        let is_it = |entry: &&Entry| entry.source == source && entry.slot == slot;
+        if self.entries.get(self.latest as usize).filter(is_it).is_none() {
+            self.latest = self.find_at(source, slot)?;
+        }
+        Some(self.latest)
     }
 
     /// The source's attempts that the scan guard could still end, as keys.

@@ -177,8 +177,7 @@ impl Tracker {
             self.note_strangers_stray(&packet);
             return;
         }
-        let who = self.table.sources.who(hit.source);
-        let mut found = self.table.sources.find(&who);
+        let (who, mut found) = self.table.sources.look_up(hit.source);
         match found.id {
             Some(id) if self.table.sources.newcomer(id).is_some() => {
                 self.get_to_know(id);
@@ -350,29 +349,29 @@ impl Tracker {
         let slots = self.armed.with(packet.step);
         if let [slot] = slots {
             // As most often; a list of it is not needed then.
-            let Some(key) = self.table.find_at(source, *slot) else { return Went::default() };
-            let mut went = Went { at_all: true, ..Went::default() };
-            self.judge(key, packet, &mut went, reports);
-            return went;
+            let slot = *slot;
+            let Some(key) = self.table.recall(source, slot) else { return Went::default() };
+            return Went { at_all: true, ..self.judge(key, packet, reports) };
         }
         let mut keys = std::mem::take(&mut self.keys);
         self.table.attempts_at(source, slots, &mut keys);
         let mut went = Went { at_all: keys.len() == slots.len(), ..Went::default() };
         for &key in &keys {
-            self.judge(key, packet, &mut went, reports);
+            let Went { took, was_shown, .. } = self.judge(key, packet, reports);
+            went.took |= took;
+            went.was_shown |= was_shown;
         }
         self.keys = keys;
         went
     }
 
     /// Judges the hit for one attempt.
-    fn judge(&mut self, key: u32, packet: &Packet<'_>, went: &mut Went, reports: &mut Vec<Report>) {
+    fn judge(&mut self, key: u32, packet: &Packet<'_>, reports: &mut Vec<Report>) -> Went {
         let stamp = self.next_stamp();
-        let Some(armed) = self.armed.get(self.table.slot(key)) else { return };
+        let Some(armed) = self.armed.get(self.table.slot(key)) else { return Went::default() };
         if !self.views[armed.view].shows(packet.hit, packet.to_us) {
-            return;
+            return Went::default();
         }
-        went.was_shown = true;
         let (sequence, is_exposable) = (&armed.slot.sequence, armed.is_exposable);
         let identity = Identity::of(packet.hit);
         let (guarded, verdict, is_beyond) = self.table.update(key, stamp, |attempt| {
@@ -380,7 +379,7 @@ impl Tracker {
             let verdict = attempt.take(&mut self.identities, sequence, identity, packet.now);
             (guarded, verdict, attempt.is_beyond_first_hit())
         });
-        went.took |= match verdict {
+        let took = match verdict {
             Verdict::Stage(stage) => stage > 1,
             Verdict::Completed => sequence.steps().len() > 1,
             Verdict::Nothing => is_beyond,
@@ -389,6 +388,7 @@ impl Tracker {
         if is_exposable || matches!(verdict, Verdict::Stage(_) | Verdict::Completed) {
             self.conclude(key, packet, verdict, guarded, reports);
         }
+        Went { took, at_all: true, was_shown: true }
     }
 
     /// Begins an attempt at each visible sequence that starts with this hit, where the source has none.
@@ -534,10 +534,16 @@ impl Tracker {
 
     /// Whether a packet that is no hit is worth remembering: some door could have taken it as one.  `was_shown` says that
     /// one has seen it.
+    #[inline]
     fn is_stray(&self, packet: &Packet<'_>, was_shown: bool) -> bool {
         self.most_strays > 0
             && (packet.step.protocol == Protocol::Tcp || self.udp)
-            && (was_shown || self.views.iter().any(|view| view.shows(packet.hit, packet.to_us)))
+            && (was_shown || self.is_shown(packet))
+    }
+
+    /// Whether any door sees this packet.
+    fn is_shown(&self, packet: &Packet<'_>) -> bool {
+        self.views.iter().any(|view| view.shows(packet.hit, packet.to_us))
     }
 }
 
