@@ -191,7 +191,9 @@ fn feed(tracker: &mut Tracker, frames: &[Vec<u8>], start: Moment) -> usize {
 
 /// Sends a scene's traffic.
 fn play(scene: &Scene) {
-    let mut tracker = Tracker::new(Here::Anywhere, Families::Both);
+    let here = ["127.0.0.1", "192.0.2.1", "::1", "2001:db8::1", "fe80::1"]
+        .map(|address| address.parse().expect("an address"));
+    let mut tracker = Tracker::new(Here::Addresses(here.into()), Families::Both);
     tracker.adopt(plan(scene));
     let counted = scene.before..scene.before + COUNTED;
     let (before, counted) = (frames(scene, 0..scene.before), frames(scene, counted));

@@ -71,6 +71,7 @@ impl Strays {
         }
     }
 
+    #[inline(never)]
     fn note_other(&mut self, ports: &mut StrayPorts, step: Step, now: Moment, most: usize) {
         let known = ports.take(&mut self.ports, |(known, _)| *known == step);
         if known.is_none() && self.ports.len() >= most.max(1) {

@@ -1,6 +1,10 @@
 //! Which packets are meant for this host, and who can have sent them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+/// So many addresses are quicker gone through than searched.
+const FEW: usize = 8;
 
 /// The addresses of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,22 +15,37 @@ pub enum Here {
     Anywhere,
 }
 
-/// Some addresses, in order: each packet is looked up here twice, and a host has few.
+/// Some addresses, in order: each packet is looked up here twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses(Box<[IpAddr]>);
+pub struct Addresses {
+    v4: Box<[u32]>,
+    v6: Box<[u128]>,
+}
 
 impl Addresses {
     fn contains(&self, address: IpAddr) -> bool {
-        self.0.binary_search(&address).is_ok()
+        match address {
+            IpAddr::V4(v4) => is_among(&self.v4, &v4.to_bits()),
+            IpAddr::V6(v6) => is_among(&self.v6, &v6.to_bits()),
+        }
     }
+}
+
+fn is_among<T: Ord>(list: &[T], wanted: &T) -> bool {
+    // A host has few, as a rule, and going through them is quicker then.
+    if list.len() <= FEW { list.contains(wanted) } else { list.binary_search(wanted).is_ok() }
 }
 
 impl FromIterator<IpAddr> for Addresses {
     fn from_iter<I: IntoIterator<Item = IpAddr>>(addresses: I) -> Addresses {
-        let mut addresses: Vec<IpAddr> = addresses.into_iter().collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        Addresses(addresses.into())
+        let (mut v4, mut v6) = (BTreeSet::new(), BTreeSet::new());
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => v4.insert(address.to_bits()),
+                IpAddr::V6(address) => v6.insert(address.to_bits()),
+            };
+        }
+        Addresses { v4: v4.into_iter().collect(), v6: v6.into_iter().collect() }
     }
 }
 
@@ -104,6 +123,25 @@ mod tests {
     fn a_savefile_may_come_from_a_loopback_interface() {
         assert!(Here::Anywhere.is_possible_sender("127.0.0.1".parse().unwrap(), false));
         assert!(!Here::Anywhere.is_possible_sender("224.0.0.1".parse().unwrap(), false));
+    }
+
+    #[test]
+    fn many_addresses_are_all_known() {
+        for count in [1, 8, 9, 300u16] {
+            let ours: Vec<IpAddr> = (0..count)
+                .flat_map(|n| {
+                    let [high, low] = (2 * n).to_be_bytes();
+                    [IpAddr::from([198, 18, high, low]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2 * n])]
+                })
+                .collect();
+            let here = Here::Addresses(ours.iter().rev().copied().collect());
+            assert!(ours.iter().all(|address| here.is_destination(*address, false)), "{count}");
+            let next = |address: &IpAddr| match address {
+                IpAddr::V4(v4) => IpAddr::from((v4.to_bits() + 1).to_be_bytes()),
+                IpAddr::V6(v6) => IpAddr::from((v6.to_bits() + 1).to_be_bytes()),
+            };
+            assert!(!ours.iter().any(|address| here.is_destination(next(address), false)), "{count}");
+        }
     }
 
     #[test]

@@ -208,12 +208,14 @@ impl Sources {
 
     /// Whoever is at this address, if anything is remembered of it.
     pub(super) fn look_up(&mut self, address: IpAddr) -> (Who, Found) {
-        let latest = self.table.get(self.latest as usize);
-        if let Some(source) = latest.filter(|source| source.address == Address::of(address)) {
-            let who = Who { address: source.address, hash: source.hash };
-            return (who, Found { id: Some(self.latest), forgotten: self.forgotten });
+        let address = Address::of(address);
+        if let Some(source) = self.table.get(self.latest as usize)
+            && source.address == address
+        {
+            let found = Found { id: Some(self.latest), forgotten: self.forgotten };
+            return (Who { address, hash: source.hash }, found);
         }
-        let who = self.who(address);
+        let who = Who { address, hash: self.hash.hash(address) };
         let found = self.find(&who);
         self.latest = found.id.unwrap_or(self.latest);
         (who, found)

@@ -196,8 +196,8 @@ impl Table {
 
     /// The same, which is often the one that was asked for last.
     pub(super) fn recall(&mut self, source: u32, slot: SlotKey) -> Option<u32> {
-        let is_it = |entry: &&Entry| entry.source == source && entry.slot == slot;
-        if self.entries.get(self.latest as usize).filter(is_it).is_none() {
+        let is_it = |entry: &Entry| entry.source == source && entry.slot == slot;
+        if !self.entries.get(self.latest as usize).is_some_and(is_it) {
             self.latest = self.find_at(source, slot)?;
         }
         Some(self.latest)
