@@ -51,6 +51,10 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["daemon", "read", "dry_run"])]
     pub check: bool,
 
+    /// With --check, print the configuration as it takes effect: as TOML, with every default spelt out
+    #[arg(long, requires = "check")]
+    pub show: bool,
+
     /// Log commands instead of running them, and leave pads as they are
     #[arg(long)]
     pub dry_run: bool,

@@ -74,6 +74,24 @@ impl Setup {
         }
     }
 
+    /// The configuration with what the command line and the defaults make of it.
+    pub(super) fn effective(&self, mut config: Config) -> Result<Config, Failure> {
+        config.options.interfaces = Some(self.interfaces(&config));
+        #[cfg(target_os = "linux")]
+        {
+            let options = &mut config.options;
+            let asked = |path: &Option<PathBuf>| path.as_ref().map(|path| self.base.join(path));
+            options.log_file = asked(&self.args.logfile).or_else(|| options.log_file.take());
+            let pid_file = asked(&self.args.pidfile).or_else(|| options.pid_file.take());
+            options.pid_file = pid_file.or_else(|| Some(DEFAULT_PIDFILE.into()));
+            config.options.state_dir = Some(Setup::state_dir(&config));
+            if config.options.user.is_none() {
+                config.options.user = Some(crate::sandbox::Identity::usual()?.to_owned());
+            }
+        }
+        Ok(config)
+    }
+
     #[cfg(target_os = "linux")]
     /// Where the process id goes: for a daemon always somewhere, in the foreground only where `-p` asks for it.
     pub(super) fn pidfile(&self, config: &Config) -> Option<PathBuf> {

@@ -51,9 +51,18 @@ impl Identity {
         if let Some(name) = user {
             return look_up(name)?.ok_or_else(|| UnknownUser::Named(name.to_owned()));
         }
+        let name = Identity::usual()?;
+        look_up(name)?.ok_or(UnknownUser::Usual)
+    }
+
+    /// The name of the user by default.
+    ///
+    /// # Errors
+    /// If there is none of those that it could be, or that one is root.
+    pub fn usual() -> Result<&'static str, UnknownUser> {
         for name in USUAL {
-            if let Some(identity) = look_up(name)? {
-                return Ok(identity);
+            if look_up(name)?.is_some() {
+                return Ok(name);
             }
         }
         Err(UnknownUser::Usual)

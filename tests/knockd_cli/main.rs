@@ -5,6 +5,7 @@
 mod trust;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -138,6 +139,56 @@ fn check_shows_what_scans_could_open_and_finds_the_file_good() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.err.contains("2 | sequence = 7\n  |            ^\n"), "{}", ran.err);
     assert!(ran.out.ends_with("knockd.conf: good, 1 door on nosuch7\n"), "{}", ran.out);
+}
+
+#[test]
+fn check_shows_the_whole_configuration_which_reads_back_as_the_same() {
+    let directory = directory();
+    let pad = directory.path().join("pad");
+    fs::write(&pad, " 1,2\n").unwrap();
+    fs::set_permissions(&pad, fs::Permissions::from_mode(0o600)).unwrap();
+    let classic = directory.path().join("knockd.conf");
+    let text =
+        format!("{DOOR}[once]\none_time_sequences = {}\ntcpflags = syn\ncommand = true\n", pad.display());
+    fs::write(&classic, text).unwrap();
+    let first = knockd(&["-c", classic.to_str().unwrap(), "--check", "--show", "-i", "eth7"]);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    for line in [
+        "pidfile = \"/run/knockd.pid\"",
+        "state_dir = \"/var/lib/knockd\"",
+        "interface = \"eth7\"",
+        "scan_guard = \"auto\"",
+        "sandbox = \"strict\"",
+        "[d]",
+        "seq_timeout = 25",
+        "one_time_window = 5",
+        "# Not set: usesyslog, logfile, capabilities.",
+    ] {
+        assert_eq!(
+            first.out.lines().filter(|shown| *shown == line).count(),
+            1 + usize::from(line == "seq_timeout = 25"),
+            "{line}: {}",
+            first.out
+        );
+    }
+    assert!(
+        first.err.contains("once: 1 sequence left in ") && first.err.contains(": good, 2 doors on eth7\n"),
+        "{}",
+        first.err
+    );
+
+    let toml = directory.path().join("knockd.toml");
+    fs::write(&toml, &first.out).unwrap();
+    let second = knockd(&["-c", toml.to_str().unwrap(), "--check", "--show"]);
+    assert_eq!(second.code, Some(0), "{}", second.err);
+    let without_name = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(without_name(&second.out), without_name(&first.out));
+
+    let alone = knockd(&["-c", toml.to_str().unwrap(), "--show"]);
+    assert_eq!((alone.code, alone.out.as_str()), (Some(2), ""));
+    fs::write(&classic, "[d]\nseqence = 1\n").unwrap();
+    let refused = knockd(&["-c", classic.to_str().unwrap(), "--check", "--show"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(3), ""));
 }
 
 #[test]
