@@ -17,6 +17,22 @@ pub(super) struct Args {
     )]
     pub(super) check: Option<PathBuf>,
 
+    /// Print a file's unused sequences as a numbered sheet of paper, 50 to a page
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["check", "length", "proto", "ports", "exclude", "output", "force", "append"],
+    )]
+    pub(super) print: Option<PathBuf>,
+
+    /// Show a file's next unused sequences, five or -n of them, as a QR code
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["check", "print", "length", "proto", "ports", "exclude", "output", "force", "append"],
+    )]
+    pub(super) qr: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) making: Making,
 }
@@ -24,9 +40,9 @@ pub(super) struct Args {
 /// What to make, and where to put it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Making {
-    /// How many lines to make (1 to 10000000)
+    /// How many lines to make (1 to 10000000), or to print
     #[arg(
-        short = 'n', long, value_name = "N", required_unless_present = "check",
+        short = 'n', long, value_name = "N", required_unless_present_any = ["check", "print", "qr"],
         value_parser = clap::value_parser!(u64).range(1..=10_000_000),
     )]
     pub(super) count: Option<u64>,

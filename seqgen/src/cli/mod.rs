@@ -3,6 +3,9 @@
 mod args;
 mod check;
 mod make;
+mod next;
+mod qr;
+mod sheet;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -28,6 +31,10 @@ enum Failure {
     Unfinished { path: std::path::PathBuf, number: u64 },
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+    #[error("{}: no unused sequence is left", .0.display())]
+    NoneLeft(std::path::PathBuf),
+    #[error("{sequences} sequences are too many for one code: {most} fit, so add `-n {most}`")]
+    TooMany { sequences: usize, most: usize },
     /// Everything was said already.
     #[error("bad lines")]
     BadLines,
@@ -36,9 +43,11 @@ enum Failure {
 /// Does what the command line says; the exit code.
 pub(crate) fn run() -> ExitCode {
     let args = Args::parse();
-    let result = match args.check {
-        Some(path) => check::check(&path),
-        None => make::make(args.making),
+    let result = match args {
+        Args { check: Some(path), .. } => check::check(&path),
+        Args { print: Some(path), making, .. } => sheet::print(&path, making.count),
+        Args { qr: Some(path), making, .. } => qr::show(&path, making.count),
+        Args { making, .. } => make::make(making),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,7 +56,11 @@ pub(crate) fn run() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             say(&format!("seqgen: {failure}"));
-            ExitCode::from(if matches!(failure, Failure::Impossible(_)) { 2 } else { 1 })
+            ExitCode::from(if matches!(failure, Failure::Impossible(_) | Failure::TooMany { .. }) {
+                2
+            } else {
+                1
+            })
         }
     }
 }
