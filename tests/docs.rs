@@ -64,3 +64,29 @@ fn is_test_name(code: &str) -> bool {
         word(file) && word(test) && test.matches('_').count() > 1
     })
 }
+
+#[test]
+fn every_link_in_the_documents_leads_somewhere_and_the_index_has_every_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<_> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root.join(name)).into();
+    pages.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let index = fs::read_to_string(root.join("docs/README.md")).unwrap();
+    let mut links = 0;
+    for path in &pages {
+        let text = fs::read_to_string(path).unwrap();
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let file = target.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            links += 1;
+            assert!(path.parent().unwrap().join(file).exists(), "{}: {target} leads nowhere", path.display());
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let is_listed = name == "README.md" || index.contains(&format!("{name})"));
+        assert!(is_listed, "docs/README.md does not list {name}");
+    }
+    assert!(links > 30, "only {links} links");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The flags in a program's own help: `-x` and `--long`.
-fn known(program: &Path) -> BTreeSet<String> {
+pub(crate) fn known(program: &Path) -> BTreeSet<String> {
     let output = Command::new(program).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let words = help.lines().filter(|line| line.trim_start().starts_with('-')).flat_map(|line| {
