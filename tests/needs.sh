@@ -46,3 +46,10 @@ need() {
 need_cargo() {
     command -v cargo >/dev/null || fail "needs Rust: install it with rustup, then run this again"
 }
+
+# need_tool NAME VERSION: a program for cargo, in target/tools/bin.
+need_tool() {
+    [[ -x target/tools/bin/$1 ]] && return
+    # A directory of its own for the build keeps it out of the project's.
+    cargo install --debug --locked --root target/tools --target-dir target/tools/build "$1" --version "$2"
+}

@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # Boots a systemd of its own, runs the daemon there as packaging/knockd.service says, and knocks from outside.
 #
-# Nothing of it is seen by this machine's own systemd, processes, network or files: the system is this machine's own,
-# with all changes in memory, in namespaces that end with this script.  It takes some ten seconds.
+# The system is this machine's own, with all changes in memory: see booted.sh.  It takes some ten seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 source tests/needs.sh
 
 longest=100 # seconds
-project=$PWD
-systemd=/usr/lib/systemd/systemd
-lab=$project/target/systemd # Nothing is ever written there: file systems in memory are mounted on it.
+lab=$PWD/target/systemd
+# shellcheck source=tests/booted.sh
+source tests/booted.sh
 programs=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
 
 # --- Outside: build, and a cage within which all of the rest happens ---
@@ -24,93 +23,20 @@ outside() {
     need "$systemd=systemd" nft=nftables iptables=iptables ip=iproute2 unshare=util-linux setpriv=util-linux
     need_cargo
     cargo build --workspace --locked
-    mkdir -p "$lab"
-    # Whatever is mounted, and whoever runs, is gone when the inner shell has ended.
-    exec unshare --mount --propagation private "$BASH" "$project/tests/systemd.sh" --caged "$programs"
-}
-
-# Mounts are this shell's own.  What it leaves behind otherwise is a directory among the control groups.
-caged() {
-    mount -t tmpfs -o mode=755 tmpfs "$lab"
-    mkdir "$lab"/{cgroup,lower,upper,work,root,new}
-    mount -t cgroup2 cgroup2 "$lab/cgroup" || fail "this kernel has no cgroup2, which systemd needs"
-    group=$lab/cgroup/knock-systemd-$$
-    mkdir "$group"
-    cage=
-    trap disband EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    # In the background, so that signals are heard; each dies with the one that has started it.
-    setpriv --pdeathsig KILL timeout --kill-after 5 "$longest" setpriv --pdeathsig KILL \
-        unshare --pid --mount-proc --net --ipc --uts --fork --kill-child \
-        "$BASH" "$project/tests/systemd.sh" --lab "$programs" "$group" &
-    cage=$!
-    wait "$cage"
-}
-
-disband() {
-    local status=$? process attempt
-    # What runs in the cage dies with it.
-    [[ -z $cage ]] || kill -KILL "$cage" 2>/dev/null || true
-    for attempt in {1..100}; do
-        while read -r process; do
-            kill -KILL "$process" 2>/dev/null || true
-        done < <(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null)
-        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
-        sleep 0.05
-    done
-    [[ ! -d $group ]] || fail "the control group ${group##*/} is left behind ($attempt attempts)"
-    exit "$status"
+    enter
 }
 
 # --- The lab: the knocker's network, with a server behind a cable ---
 
-# eventually SECONDS COMMAND…: whether the command succeeds within that time.
-eventually() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.05
-    done
+logs() {
+    on_server systemctl status --no-pager --full knockd || true
+    on_server journalctl --no-pager --lines 40 || true
+    echo "--- knockd.log"
+    cat "$root/var/log/knockd.log"
 }
 
-checks=0
-holds() {
-    checks=$((checks + 1))
-    printf 'ok %2d  %s\n' "$checks" "$1"
-}
-
-broken() {
-    {
-        echo "BROKEN: $1"
-        on_server systemctl status --no-pager --full knockd || true
-        on_server journalctl --no-pager --lines 40 || true
-        echo "--- knockd.log"
-        cat "$root/var/log/knockd.log" || true
-    } >&2
-    exit 1
-}
-
-# expect WORDS COMMAND…: sees that the command succeeds soon.
-expect() {
-    local words=$1
-    shift
-    eventually 10 "$@" || broken "$words"
-    holds "$words"
-}
-
-on_server() {
-    nsenter --target "$init" --mount --pid --net --uts --ipc --cgroup -- "$@"
-}
-
-is() { [[ $1 == "$2" ]]; }
-not() { ! "$@"; }
-logged() { grep -qE "$1" "$root/var/log/knockd.log"; }
-unit_is() { [[ $(on_server systemctl show --value -p "$1" knockd) == "$2" ]]; }
-runs() { unit_is ActiveState active; }
-main_pid() { on_server systemctl show --value -p MainPID knockd; }
 restarted() { [[ $(main_pid) != "$1" ]] && runs; }
+logged() { grep -qE "$1" "$root/var/log/knockd.log"; }
 in_set() { [[ $(on_server nft list set inet knock friends) == *198.51.100.2* ]]; }
 in_chain() { [[ $(on_server "$1" -S INPUT) == *'-s 198.51.100.2/32'* ]]; }
 knock() { "$programs/knock" -d 5 "$@"; }
@@ -119,34 +45,14 @@ opened_times() { [[ $(grep -c "$1: OPEN SESAME" "$root/var/log/knockd.log") == "
 
 # What the server is made of: this machine's files, and over them what is written here.
 make_root() {
-    mount -t overlay -o "lowerdir=/,upperdir=$lab/upper,workdir=$lab/work" overlay "$root"
-    local place
     # Services of this machine are not started, and what it keeps is not looked at.
-    for place in run tmp var dev etc/systemd/system; do
-        mount -t tmpfs -o mode=755 tmpfs "$root/$place"
-    done
-    chmod 1777 "$root/tmp"
-    mkdir -p "$root"/dev/{pts,shm} "$root"/var/{lib,log,tmp,spool} "$root/etc/knockd" "$root/home/needy"
-    for place in null zero full random urandom tty; do
-        : >"$root/dev/$place"
-        mount --bind "/dev/$place" "$root/dev/$place"
-    done
-    mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
-    ln -s pts/ptmx "$root/dev/ptmx"
-    ln -s /proc/self/fd "$root/dev/fd"
-    : >"$root/etc/fstab"
-    # Settings of the kernel are this machine's, too.
-    for place in systemd-sysctl.service systemd-modules-load.service systemd-udevd.service \
-        sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
-        dev-hugepages.mount dev-mqueue.mount; do
-        ln -s /dev/null "$root/etc/systemd/system/$place"
-    done
+    make_base / var etc/systemd/system
+    mkdir -p "$root"/var/{lib,log,tmp,spool} "$root/etc/knockd" "$root/home/needy"
     mkdir -p "$root/usr/local/sbin"
     cp "$programs/knockd" "$root/usr/local/sbin/knockd"
     cp packaging/knockd.service "$root/etc/systemd/system/"
     mkdir -p "$root/etc/sysusers.d"
     cp packaging/sysusers.conf "$root/etc/sysusers.d/knockd.conf"
-    printf '[Unit]\nRequires=basic.target\nAfter=basic.target\n' >"$root/etc/systemd/system/lab.target"
     # The service's own default, to see that arguments come from there.
     mkdir -p "$root/etc/default"
     echo 'KNOCKD_OPTS="-i eth0"' >"$root/etc/default/knockd"
@@ -191,48 +97,7 @@ END
     done
 }
 
-# Runs as the server's first process and becomes its systemd.
-boot() {
-    group=$1
-    mount --make-rprivate /
-    mount -t proc proc "$root/proc"
-    mount --bind "$root/proc/sys" "$root/proc/sys"
-    mount -o remount,bind,ro "$root/proc/sys"
-    mount -t sysfs -o ro sysfs "$root/sys"
-    mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-    cd "$root"
-    pivot_root . mnt
-    umount -l /mnt
-    mount --make-rshared /
-    exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin "$systemd" --system --unit=lab.target \
-        --log-target=journal </dev/null >/dev/null 2>&1
-}
-
-first_process() { init=$(pgrep --parent "$server"); }
-booted() { on_server systemctl is-active --quiet lab.target 2>/dev/null; }
-
-start_server() {
-    (
-        echo "$BASHPID" >"$group/cgroup.procs"
-        exec unshare --pid --mount --net --uts --ipc --cgroup --fork --kill-child \
-            "$BASH" "$project/tests/systemd.sh" --boot "$group"
-    ) &
-    server=$!
-    eventually 5 first_process || fail "the server has no first process"
-    # Where both ends have the same index, the kernel takes up to a second to find that the cable is plugged in.
-    ip link add eth0 index 10 type veth peer eth0 netns "$init"
-    ip address add 198.51.100.2/24 dev eth0
-    ip link set eth0 up
-    expect "systemd boots" booted
-    on_server ip link set lo up
-    on_server ip address add 198.51.100.1/24 dev eth0
-    on_server ip link set eth0 up
-    on_server nft 'table inet knock { set friends { type ipv4_addr; }; }'
-}
-
 in_the_lab() {
-    group=$1
-    ip link set lo up
     tables=()
     local table
     for table in iptables-nft iptables-legacy; do
@@ -241,6 +106,7 @@ in_the_lab() {
     ((${#tables[@]})) || tables=(iptables)
     make_root
     start_server
+    on_server nft 'table inet knock { set friends { type ipv4_addr; }; }'
     local address=198.51.100.1 doors=$((2 + ${#tables[@]})) port
     make_needy
 
@@ -315,10 +181,7 @@ in_the_lab() {
     expect "with the drop-in it is not" logged "needy: command says: could:$all\.$"
     on_server systemctl stop knockd
     expect "it stops" unit_is ActiveState inactive
-    printf '%d passed, 0 failed\n' "$checks"
 }
-
-not_empty() { [[ -n $("$@") ]]; }
 
 # A script that does what the unit lets nobody do, and tells which of it was possible.
 make_needy() {
@@ -364,16 +227,4 @@ confined() {
     holds "who reads packets is locked up, too"
 }
 
-root=$lab/root
-case ${1-} in
---caged)
-    programs=$2
-    caged
-    ;;
---lab)
-    programs=$2
-    in_the_lab "$3"
-    ;;
---boot) boot "$2" ;;
-*) outside ;;
-esac
+booted_main "$@"
