@@ -15,6 +15,7 @@ mod start;
 mod takeover;
 
 pub(crate) use host::Host;
-pub use keeper::{Keeper, KeeperSender, Told, Wish};
+pub use interfaces::InterfaceState;
+pub use keeper::{CaptureStatus, Keeper, KeeperSender, Told, Wish};
 pub use post::Post;
 pub use start::StartError;
