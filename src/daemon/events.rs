@@ -15,6 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::names::Names;
 use super::pad_watch::PadWatch;
+use super::status::Ask;
 use crate::message::{Order, Sighting};
 use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
 use crate::supervisor::{KeeperSender, Told, Wish};
@@ -32,6 +33,8 @@ pub(super) enum Event {
     CommandEnded(CommandEnd),
     /// Something may have happened to a pad.
     Pads,
+    /// Somebody wants to know how things stand.
+    StatusWanted(Ask),
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.

@@ -27,7 +27,7 @@ pub(crate) use executor::see;
 
 #[cfg(target_os = "linux")]
 pub use commands::Commands;
-pub use executor::{Executor, Mode, Outside};
+pub use executor::{DoorStanding, Executor, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally};
 pub use job::{CommandEnd, Ended, Job, Phase};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;

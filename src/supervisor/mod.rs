@@ -18,4 +18,5 @@ pub(crate) use host::Host;
 pub use interfaces::InterfaceState;
 pub use keeper::{CaptureStatus, Keeper, KeeperSender, Told, Wish};
 pub use post::Post;
+pub(crate) use post::{Inbox, post};
 pub use start::StartError;

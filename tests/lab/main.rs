@@ -71,6 +71,7 @@ mod shown;
 mod spent;
 mod stall;
 mod state;
+mod status;
 mod stops;
 mod syslog;
 mod traffic;

@@ -112,6 +112,9 @@ impl<O: Outside> Executor<O> {
             }
         }
         effects.retain(|effect| !matches!(effect, Effect::Open(..)));
+        if !effects.iter().any(|effect| matches!(effect, Effect::Refused(_))) {
+            self.doors[index].tally.opened(now);
+        }
         if self.may_say(&key.door, now) {
             self.log_opening(&key, pad.map(|name| &**name));
             if let Some(words) = no_command {
@@ -125,6 +128,7 @@ impl<O: Outside> Executor<O> {
     fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
         self.lease_store.put_within(self.room(&lease.key.door), lease).map_err(|error| {
             let LeaseKey { door, source } = &lease.key;
+            self.note_refusal(door, now);
             if self.may_say(door, now) {
                 error!(
                     "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot \
@@ -204,6 +208,9 @@ impl<O: Outside> Executor<O> {
             return;
         };
         let LeaseKey { door, source } = key;
+        if matches!(effect, Effect::Refused(_)) {
+            self.note_refusal(door, now);
+        }
         if !self.may_say(door, now) {
             return;
         }

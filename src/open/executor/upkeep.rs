@@ -86,6 +86,7 @@ impl<O: Outside> Executor<O> {
                 if pad.was_out_of_reach() {
                     info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
                 }
+                pad.surveyed(live);
                 see_flags(&mut self.traffic_wanted, door.flags);
                 self.traffic_wanted.udp |= udp;
                 complaints

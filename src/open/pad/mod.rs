@@ -70,6 +70,8 @@ pub(super) struct Pad {
     rest: Option<Rest>,
     /// Whether `held` is all that is left.
     at_end: bool,
+    /// How many lines the whole file had when it was read last, and how many of them have been come upon since.
+    found: (u64, u64),
     /// The file as it was read last.
     stamp: Option<Stamp>,
     resync: Resync,
@@ -120,6 +122,7 @@ impl Pad {
             held: VecDeque::new(),
             rest: None,
             at_end: false,
+            found: (0, 0),
             stamp: None,
             resync: Resync::default(),
             said: Vec::new(),
@@ -196,6 +199,26 @@ impl Pad {
         self.stamp = None;
     }
 
+    /// Notes how many lines the whole file has.
+    pub(super) fn surveyed(&mut self, live: u64) {
+        self.found = (live, 0);
+    }
+
+    /// How many lines can still be used; nothing while it cannot be read.
+    ///
+    /// Of those that are further down than is looked ahead, as far as could be seen when the file was read whole.
+    pub(super) fn left(&self) -> Option<u64> {
+        let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        let (all, met) = self.found;
+        let beyond = if self.at_end { 0 } else { all.saturating_sub(met) };
+        (!self.out_of_reach).then(|| held.saturating_add(beyond))
+    }
+
+    /// Whether so few are left that the log says so.
+    pub(super) fn is_low(&self) -> bool {
+        self.warned.is_some()
+    }
+
     /// Whether it could not be read last time.
     pub(super) fn was_out_of_reach(&self) -> bool {
         self.out_of_reach
@@ -235,9 +258,11 @@ impl Pad {
         let kept = same
             .as_ref()
             .map_or(0, |rest| self.held.partition_point(|held| held.line.offset < rest.position.offset));
-        let mut scan = match same {
-            Some(rest) => pad.lines_from(rest.position, rest.seen)?,
-            None => pad.lines()?,
+        let mut scan = if let Some(rest) = same {
+            pad.lines_from(rest.position, rest.seen)?
+        } else {
+            self.found.1 = 0;
+            pad.lines()?
         };
         let mut lines = Vec::new();
         let mut unfinished = false;
@@ -249,6 +274,7 @@ impl Pad {
             };
             let line = line.map_err(|error| PadTrouble::io(&self.path, error))?;
             unfinished |= line.entry == seqgen::pad::Entry::Unfinished;
+            self.found.1 += u64::from(line.live().is_some());
             if line.live().is_some() && !self.memory.knows(&line, spent) {
                 lines.push(line);
             }
