@@ -17,7 +17,7 @@ use super::names::Names;
 use super::pad_watch::PadWatch;
 use super::status::Ask;
 use crate::message::{Order, Sighting};
-use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
+use crate::open::{CommandEnd, Commands, Ended, Errand, Job, Mode, Outside};
 use crate::supervisor::{KeeperSender, Told, Wish};
 
 /// One thing that has happened.
@@ -121,6 +121,12 @@ impl Outside for Threads {
         }
         let end = CommandEnd { key: job.key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
         let _ = self.events.send(Event::CommandEnded(end));
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        if self.mode == Mode::Earnest {
+            self.commands.run_errand(errand);
+        }
     }
 
     fn watch(&mut self, path: &Path) {

@@ -28,7 +28,7 @@ pub(crate) use executor::see;
 #[cfg(target_os = "linux")]
 pub use commands::Commands;
 pub use executor::{DoorStanding, Executor, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally};
-pub use job::{CommandEnd, Ended, Job, Phase};
+pub use job::{CommandEnd, Ended, Errand, Job, Phase};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;
 pub use survey::pad_words;

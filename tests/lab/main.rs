@@ -55,6 +55,7 @@ mod life;
 mod links;
 mod locks;
 mod log;
+mod low;
 mod notify;
 mod one_time;
 mod people;

@@ -21,7 +21,7 @@ pub(crate) use self::doors::see;
 use self::doors::{DoorState, Opener, Watching, unique_label};
 use self::reports::Previous;
 pub use self::standing::{DoorStanding, LeaseStanding, PadStanding, Standing, Tally};
-use super::job::Job;
+use super::job::{Errand, Job};
 use super::lease::Leases;
 use super::pace::Pace;
 use super::pad::{Pad, PadId};
@@ -41,6 +41,8 @@ pub trait Outside {
     fn order(&mut self, order: Order);
     /// Runs a command without waiting for it; its end comes back through [`Executor::command_ended`].
     fn run(&mut self, job: Job);
+    /// Runs a command that no door waits for.
+    fn run_errand(&mut self, _errand: Errand) {}
     /// How the log calls this source.
     fn describe(&mut self, source: IpAddr) -> String {
         source.to_string()
@@ -58,6 +60,16 @@ pub enum Mode {
     Earnest,
     /// Commands are only logged, and used lines are only remembered.
     DryRun,
+}
+
+impl Mode {
+    /// What the log says before a command.
+    fn verb(self) -> &'static str {
+        match self {
+            Mode::Earnest => "running command",
+            Mode::DryRun => "would run",
+        }
+    }
 }
 
 /// Doors, pads, leases, and the openings that are under way.

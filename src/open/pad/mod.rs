@@ -79,6 +79,8 @@ pub(super) struct Pad {
     said: Vec<String>,
     /// With how many lines left the log was told that it runs out.
     warned: Option<usize>,
+    /// Whether somebody was told that it is low, and it was so ever since.
+    low_told: bool,
     out_of_reach: bool,
 }
 
@@ -127,6 +129,7 @@ impl Pad {
             resync: Resync::default(),
             said: Vec::new(),
             warned: None,
+            low_told: false,
             out_of_reach: false,
         }
     }
@@ -181,6 +184,19 @@ impl Pad {
             1 => format!("1 sequence left in {path}: it is time to append more"),
             left => format!("{left} sequences left in {path}: it is time to append more"),
         })
+    }
+
+    /// With how many lines left it has come down to where somebody is to be told, once for each time that it does.
+    pub(super) fn comes_down(&mut self) -> Option<usize> {
+        let left = self.held.len();
+        if left > self.reach.low {
+            self.low_told = false;
+            return None;
+        }
+        if !self.at_end || std::mem::replace(&mut self.low_told, true) {
+            return None;
+        }
+        Some(left)
     }
 
     /// Whether the file at the path is not what was read last: changed, replaced, gone or back.
