@@ -210,6 +210,8 @@ confined() {
     # CAP_KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW, SYS_CHROOT: bits 5 to 8, 12, 13, 18.
     grep -qP '^CapBnd:\t00000000000431e0$' <<<"$status" || broken "capabilities are bounded: $status"
     holds "the daemon is confined as the unit says"
+    on_server knockd --status --json | grep -q '"state": "listening"' || broken "root may ask how it is"
+    holds "root may ask how it is"
     not on_server nsenter --target "$(main_pid)" --mount touch /etc/note /run/note /srv/note /usr/note /var/note 2>/dev/null ||
         broken "files are out of its reach"
     local place

@@ -40,6 +40,8 @@ pub(super) struct Feed {
     alarms: Alarms,
     /// What libpcap has reported.
     errors: Alarms,
+    /// How many packets were dropped, as libpcap counts them, when that was asked last.
+    dropped: u32,
 }
 
 /// How often in a row an error of a handle has been reported.
@@ -136,6 +138,7 @@ impl Feed {
             index,
             alarms: Alarms::default(),
             errors: Alarms::default(),
+            dropped: 0,
         };
         feed.watch(&Traffic::default()).map_err(fail)?;
         Ok(feed)
@@ -185,6 +188,14 @@ impl Feed {
     /// packets would return at once for ever.
     pub(super) fn survives(&mut self, alarm: bool) -> bool {
         self.alarms.pass(alarm)
+    }
+
+    /// How many packets the kernel has had no place for since this was asked last.
+    pub(super) fn take_dropped(&mut self) -> u64 {
+        // Of a handle that has lost its interface nothing more is to be had.
+        let Ok(counted) = self.capture.stats() else { return 0 };
+        let before = std::mem::replace(&mut self.dropped, counted.dropped);
+        counted.dropped.wrapping_sub(before).into()
     }
 
     /// The number that the executor has given it.

@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::packet::Hit;
 use crate::quota::Quota;
 use crate::track::{Addresses, Here, Tracker};
-use crate::wire::{BadMessage, Instruction, Loss, Progress, Sight};
+use crate::wire::{BadMessage, Counters, Instruction, Loss, Progress, Sight};
 
 /// The longest that a packet may have waited to be seen.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -66,6 +66,7 @@ pub(super) struct Watch {
     quota: Quota,
     /// How many lines for the log were not sent, and are still to be counted.
     left_out: u64,
+    counters: Counters,
     seen: Option<Seen>,
 }
 
@@ -86,6 +87,7 @@ impl Watch {
             is_spoken_to: true,
             quota: Quota::new(latest),
             left_out: 0,
+            counters: Counters::default(),
             seen,
         }
     }
@@ -167,7 +169,14 @@ impl Watch {
                     None => return Err(LineError::Ended),
                 },
                 Instruction::Look => self.lose(|feed| (!feed.is_bound()).then_some(Loss::Gone))?,
-                Instruction::Close { number } => self.feeds.retain(|feed| feed.number() != number),
+                Instruction::Close { number } => {
+                    self.count_dropped();
+                    self.feeds.retain(|feed| feed.number() != number);
+                }
+                Instruction::Count(number) => {
+                    self.count_dropped();
+                    self.line.say(&Sight::Counted(number, self.counters))?;
+                }
                 Instruction::Listen { .. } | Instruction::Ipv4Only | Instruction::Confine { .. } => {
                     return Err(BadMessage.into());
                 }
@@ -176,12 +185,20 @@ impl Watch {
         Ok(())
     }
 
+    /// Takes in what the kernel has counted, which goes with its handle.
+    fn count_dropped(&mut self) {
+        let dropped: u64 = self.feeds.iter_mut().map(Feed::take_dropped).sum();
+        self.counters.dropped = self.counters.dropped.saturating_add(dropped);
+    }
+
     /// Lets go of the feeds for which there is a reason.
     fn lose(&mut self, mut reason: impl FnMut(&mut Feed) -> Option<Loss>) -> Result<(), LineError> {
         let mut at = 0;
         while let Some(feed) = self.feeds.get_mut(at) {
             if let Some(loss) = reason(feed) {
-                let number = self.feeds.remove(at).number();
+                let mut feed = self.feeds.remove(at);
+                self.counters.dropped = self.counters.dropped.saturating_add(feed.take_dropped());
+                let number = feed.number();
                 self.line.say(&Sight::Lost { number, loss })?;
             } else {
                 at += 1;
@@ -212,12 +229,17 @@ impl Watch {
             }
         };
         let mut failed = Vec::new();
+        let mut packets = 0;
         for feed in &mut self.feeds {
             match feed.hits(&mut take) {
-                Ok(arrived) => most = most.max(arrived),
+                Ok(arrived) => {
+                    most = most.max(arrived);
+                    packets += u64::try_from(arrived.packets()).unwrap_or(u64::MAX);
+                }
                 Err(loss) => failed.push((feed.number(), loss)),
             }
         }
+        self.counters.packets = self.counters.packets.saturating_add(packets);
         if !failed.is_empty() {
             self.lose(|feed| {
                 failed.iter().find_map(|(number, loss)| (*number == feed.number()).then_some(*loss))
@@ -241,6 +263,9 @@ impl Watch {
                     sights.push(Sight::Exposed { generation, slot: slot.0, source, whole, crowded });
                 }
                 report => {
+                    if matches!(report, Report::Guarded { .. }) {
+                        self.counters.guarded = self.counters.guarded.saturating_add(1);
+                    }
                     if self.quota.allows(now) && !progress.add(report) {
                         self.left_out += 1;
                     }

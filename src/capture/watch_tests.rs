@@ -1,4 +1,4 @@
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::*;
@@ -144,4 +144,21 @@ fn what_came_before_a_shift_is_passed_over_and_a_clock_that_is_set_back_afterwar
     }
     let ended = Shift { until: Some(noon(0)), ..shift }.after_look(Arrived::Nothing);
     assert!(ended.covers(noon(0)) && !ended.covers(later), "another process judges those");
+}
+
+#[test]
+fn every_attempt_that_the_guard_ends_is_counted_and_told_when_asked() {
+    let (mut watch, mut ours) = heard_watch();
+    let guarded = Report::Guarded { slot: SlotId(1), source: "192.0.2.2".parse().unwrap(), stage: 1 };
+    // More than the log is told of.
+    for _ in 0..100 {
+        watch.tell(&mut vec![guarded; 10]).unwrap();
+    }
+    said(&mut ours);
+    let count: [u8; crate::wire::ORDER_SIZE] =
+        crate::wire::encode(&crate::wire::OrderMessage::Count(5)).unwrap();
+    ours.write_all(&count).unwrap();
+    watch.obey().unwrap();
+    let counters = Counters { packets: 0, dropped: 0, guarded: 1000 };
+    assert_eq!(said(&mut ours), [Sight::Counted(5, counters)]);
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// Stands for the knocker's address in commands.
-const ADDRESS: &str = "%IP%";
+pub(super) const ADDRESS: &str = "%IP%";
 
 /// A command, in which `%IP%` stands for the knocker's address until it is rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]

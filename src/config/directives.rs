@@ -26,6 +26,7 @@ pub(super) enum DoorKey {
     OneTimeWindow,
     OneTimeResync,
     OneTimeLow,
+    OneTimeLowCommand,
     SeqTimeout,
     TcpFlags,
     Target,
@@ -41,8 +42,8 @@ pub(super) enum DoorKey {
 impl DoorKey {
     /// Whether its value is a command.
     pub(super) fn is_command(self) -> bool {
-        use DoorKey::{StartCommand, StartCommand6, StopCommand, StopCommand6};
-        matches!(self, StartCommand | StartCommand6 | StopCommand | StopCommand6)
+        use DoorKey::{OneTimeLowCommand, StartCommand, StartCommand6, StopCommand, StopCommand6};
+        matches!(self, OneTimeLowCommand | StartCommand | StartCommand6 | StopCommand | StopCommand6)
     }
 }
 
@@ -71,6 +72,7 @@ pub(super) const DOOR: &[(&str, DoorKey)] = &[
     ("one_time_window", DoorKey::OneTimeWindow),
     ("one_time_resync", DoorKey::OneTimeResync),
     ("one_time_low", DoorKey::OneTimeLow),
+    ("one_time_low_command", DoorKey::OneTimeLowCommand),
     ("seq_timeout", DoorKey::SeqTimeout),
     ("timeout", DoorKey::SeqTimeout),
     ("tcpflags", DoorKey::TcpFlags),

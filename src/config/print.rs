@@ -148,6 +148,7 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
             lines.push(("one_time_window", Item::Number(pad.window.get().into())));
             lines.push(("one_time_resync", Item::Number(pad.resync.into())));
             lines.push(("one_time_low", Item::Number(pad.low.into())));
+            lines.extend(pad.low_command.as_ref().map(|command| ("one_time_low_command", item(command))));
         }
     }
     lines.push(("seq_timeout", Item::Number(seq_timeout.as_secs())));
@@ -175,14 +176,17 @@ fn commands<'a>(
     commands: &'a PerFamily<Option<Command>>,
     [v4, v6]: [&'static str; 2],
 ) {
-    let item = |command: &'a Command| match command {
-        Command::Shell(text) => Item::Text(text.as_str().into()),
-        Command::Argv(argv) => Item::Words(argv.words()),
-    };
     lines.extend(commands.v4.as_ref().map(|command| (v4, item(command))));
     if commands.v6 != commands.v4 {
         let nothing = || Item::Text("".into());
         lines.push((v6, commands.v6.as_ref().map_or_else(nothing, item)));
+    }
+}
+
+fn item(command: &Command) -> Item<'_> {
+    match command {
+        Command::Shell(text) => Item::Text(text.as_str().into()),
+        Command::Argv(argv) => Item::Words(argv.words()),
     }
 }
 

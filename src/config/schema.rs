@@ -189,6 +189,8 @@ pub struct PadSource {
     pub resync: u16,
     /// With this many lines left or fewer a pad is said to run out; 0 never says so.
     pub low: u32,
+    /// What runs each time that a pad comes down to that; nobody has knocked then, so it holds no `%IP%`.
+    pub low_command: Option<Command>,
 }
 
 /// How a door closes again.

@@ -55,6 +55,18 @@ pub struct Args {
     #[arg(long, requires = "check")]
     pub show: bool,
 
+    /// Say how the running daemon with this configuration file is, and end
+    #[arg(long, conflicts_with_all = ["check", "daemon", "debug", "dry_run", "interface", "logfile", "lookup", "only_ipv4", "pidfile", "read", "verbose"])]
+    pub status: bool,
+
+    /// With --status: as JSON
+    #[arg(long, requires = "status")]
+    pub json: bool,
+
+    /// With --status: as text for Prometheus
+    #[arg(long, requires = "status", conflicts_with = "json")]
+    pub prometheus: bool,
+
     /// Log commands instead of running them, and leave pads as they are
     #[arg(long)]
     pub dry_run: bool,

@@ -126,6 +126,7 @@ fn trigger_changed(before: &Trigger, after: &Trigger) -> Vec<&'static str> {
             ("one_time_window", before.window != after.window),
             ("one_time_resync", before.resync != after.resync),
             ("one_time_low", before.low != after.low),
+            ("one_time_low_command", before.low_command != after.low_command),
         ]),
         _ => vec!["sequence", "one_time_sequences"],
     }
@@ -191,6 +192,7 @@ mod tests {
             (PAD, "one_time_window = 7", "one_time_window"),
             (PAD, "one_time_resync = 7", "one_time_resync"),
             (PAD, "one_time_low = 7", "one_time_low"),
+            (PAD, "one_time_low_command = 'x'", "one_time_low_command"),
             (PAD, "one_time_low = 7\nseq_timeout = 7", "one_time_low, seq_timeout"),
         ] {
             let changed = format!("{door}{line}\n");

@@ -15,8 +15,9 @@ use signal_hook::iterator::Signals;
 
 use super::names::Names;
 use super::pad_watch::PadWatch;
+use super::status::Ask;
 use crate::message::{Order, Sighting};
-use crate::open::{CommandEnd, Commands, Ended, Job, Mode, Outside};
+use crate::open::{CommandEnd, Commands, Ended, Errand, Job, Mode, Outside};
 use crate::supervisor::{KeeperSender, Told, Wish};
 
 /// One thing that has happened.
@@ -32,6 +33,8 @@ pub(super) enum Event {
     CommandEnded(CommandEnd),
     /// Something may have happened to a pad.
     Pads,
+    /// Somebody wants to know how things stand.
+    StatusWanted(Ask),
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -118,6 +121,12 @@ impl Outside for Threads {
         }
         let end = CommandEnd { key: job.key, outcome: Ok(Ended::Exit(0)), complaint: String::new() };
         let _ = self.events.send(Event::CommandEnded(end));
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        if self.mode == Mode::Earnest {
+            self.commands.run_errand(errand);
+        }
     }
 
     fn watch(&mut self, path: &Path) {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
+#[cfg(target_os = "linux")]
+use super::status::Unanswered;
 use crate::config::{LoadError, Report};
 use crate::logging::LogError;
 #[cfg(target_os = "linux")]
@@ -34,6 +36,10 @@ pub enum Failure {
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     PidFile(#[from] PidFileError),
+    /// No daemon says how it is.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
@@ -79,6 +85,8 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Config(_) => 3,
+            #[cfg(target_os = "linux")]
+            Failure::Unanswered(_) => 4,
             #[cfg(target_os = "linux")]
             Failure::Detached { code } => *code,
             _ => 1,

@@ -4,7 +4,7 @@ use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use log::{error, info, warn};
@@ -20,6 +20,7 @@ use super::names::Names;
 use super::notify::Manager;
 use super::pidfile::PidFile;
 use super::setup::{Setup, log_warnings, summary};
+use super::status::{Facts, Place, StatusServer};
 use crate::clock::Clock;
 use crate::config::{Config, Trigger};
 use crate::logging::{for_terminal, log_to};
@@ -48,6 +49,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     }
     let (config, report) = setup.read_config()?;
     let clock = Clock;
+    let started = clock.now();
     let (events, happened) = mpsc::channel();
     let interfaces = setup.interfaces(&config);
     let identity = Identity::find(config.options.user.as_deref())?;
@@ -71,7 +73,14 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let hinted = Arc::new(AtomicBool::new(false));
     let pads = watch_pads(events.clone(), Arc::clone(&hinted));
     let commands = start_commands(config.options.command_timeout.0, events.clone());
-    let threads = Threads { capture: capture.clone(), events, commands: commands.clone(), names, pads, mode };
+    let threads = Threads {
+        capture: capture.clone(),
+        events: events.clone(),
+        commands: commands.clone(),
+        names,
+        pads,
+        mode,
+    };
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
@@ -79,6 +88,8 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
+    let facts = Facts { config: setup.config_path().display().to_string(), dry_run: args.dry_run, started };
+    let status = answer_for(&setup, facts, events, capture.clone());
     // Before the log says so: whoever reads that line may knock at once.
     let open = captures.begin()?;
     if open.is_empty() {
@@ -104,8 +115,21 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         interfaces,
         clock,
         manager,
+        status,
     }
     .run()
+}
+
+/// Lets whoever may ask how the daemon is; one that cannot be asked serves all the same.
+fn answer_for(
+    setup: &Setup,
+    facts: Facts,
+    events: Sender<Event>,
+    capture: KeeperSender,
+) -> Option<StatusServer> {
+    let place = Place::of(&setup.config_path());
+    let unheard = |error| warn!("nobody can ask how this daemon is (knockd --status): {error}");
+    StatusServer::start(&place, facts, events, capture).map_err(unheard).ok()
 }
 
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
@@ -148,6 +172,8 @@ struct Life {
     clock: Clock,
     /// Whom to tell how we are.
     manager: Manager,
+    /// Who tells whoever asks, for as long as there is somebody to answer.
+    status: Option<StatusServer>,
 }
 
 impl Life {
@@ -165,6 +191,7 @@ impl Life {
                     self.hinted.store(false, Ordering::Release);
                     self.executor.look_at_pads(self.clock.now());
                 }
+                Some(Event::StatusWanted(ask)) => ask.answer(self.executor.standing(self.clock.now())),
                 Some(Event::Reload) => self.reload(),
                 Some(Event::Terminate) => {
                     self.close();
@@ -200,6 +227,7 @@ impl Life {
     /// Closes the open doors, for as long as an orderly end may take.
     fn close(&mut self) {
         info!("shutting down");
+        self.status = None;
         self.manager.stopping();
         self.end_capture();
         self.executor.close_all(self.clock.now());
@@ -212,6 +240,7 @@ impl Life {
     /// Leaves the open doors to the next start.
     fn leave(&mut self) {
         info!("shutting down; doors that are open stay open until the next start");
+        self.status = None;
         self.manager.stopping();
         self.end_capture();
         self.executor.leave_all();

@@ -25,6 +25,8 @@ mod pad_watch;
 mod pidfile;
 mod read;
 mod setup;
+#[cfg(target_os = "linux")]
+mod status;
 
 #[cfg(target_os = "linux")]
 use crate::capture;
@@ -34,12 +36,16 @@ pub use failure::Failure;
 pub use pad_watch::PadWatch;
 #[cfg(target_os = "linux")]
 pub use pidfile::PidFileError;
+#[cfg(target_os = "linux")]
+pub use status::Unanswered;
 
 /// Does what the command line asks for, until it is done or the daemon is told to end.
 pub fn run(args: &Args) -> Result<(), Failure> {
     match &args.read {
         #[cfg(target_os = "linux")]
         _ if args.capture => Ok(capture::run(None)?),
+        #[cfg(target_os = "linux")]
+        _ if args.status => status::ask(args),
         _ if args.check => check::check(args),
         Some(path) => read::read(args, path),
         #[cfg(target_os = "linux")]

@@ -42,6 +42,12 @@ impl Setup {
         &self.args
     }
 
+    #[cfg(target_os = "linux")]
+    /// Where the configuration is.
+    pub(super) fn config_path(&self) -> PathBuf {
+        self.base.join(&self.args.config)
+    }
+
     pub(super) fn families(&self) -> Families {
         if self.args.only_ipv4 { Families::Ipv4Only } else { Families::Both }
     }

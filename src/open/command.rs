@@ -1,5 +1,6 @@
 //! Running one command: its own process group, a clean environment, its output caught, its end awaited.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::job::{CommandEnd, Ended, Job};
+use super::job::{CommandEnd, Ended, Errand, Job};
 use super::output::Output;
 use crate::config::Command;
 
@@ -31,26 +32,64 @@ pub(super) const LEASE_VARIABLE: &str = "KNOCK_LEASE";
 /// not block.  Somebody has to read it until the last writer has gone.
 pub(super) fn run(job: &Job, limit: Duration) -> (CommandEnd, Option<PipeReader>) {
     let key = job.key.clone();
-    let (mut child, mut pipe) = match spawn(job) {
+    let (outcome, complaint, pipe) = run_with(&job.command, variables(job), limit);
+    (CommandEnd { key, outcome, complaint }, pipe)
+}
+
+/// The same for an errand: its end, the beginning of what it wrote, and its pipe.
+pub(super) fn run_errand(
+    errand: &Errand,
+    limit: Duration,
+) -> (io::Result<Ended>, String, Option<PipeReader>) {
+    // What could break out of a shell's quoting, such as a path, is not in the command but in its environment.
+    let variables = vec![
+        ("KNOCK_DOOR", errand.door.as_ref().into()),
+        ("KNOCK_PAD", errand.pad.as_ref().into()),
+        ("KNOCK_PAD_FILE", errand.path.clone().into()),
+        ("KNOCK_LEFT", errand.left.to_string().into()),
+    ];
+    run_with(&errand.command, variables, limit)
+}
+
+/// What a command is told in its environment.
+type Variables = Vec<(&'static str, OsString)>;
+
+fn run_with(
+    command: &Command,
+    variables: Variables,
+    limit: Duration,
+) -> (io::Result<Ended>, String, Option<PipeReader>) {
+    let (mut child, mut pipe) = match spawn(command, variables) {
         Ok(spawned) => spawned,
-        Err(error) => return (CommandEnd { key, outcome: Err(error), complaint: String::new() }, None),
+        Err(error) => return (Err(error), String::new(), None),
     };
     let mut output = Output::default();
     let (outcome, open) = supervise(&mut child, &mut pipe, limit, &mut output, end_of);
-    (CommandEnd { key, outcome, complaint: output.into_text() }, open.then_some(pipe))
+    (outcome, output.into_text(), open.then_some(pipe))
 }
 
-/// Starts the job; what it writes to standard output and standard error can be read from the pipe, which does not
-/// block.
-fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
-    let (reader, writer) = io::pipe()?;
-    ioctl_fionbio(&reader, true)?;
-    let writer = lasting(&writer)?;
+fn variables(job: &Job) -> Variables {
     let family = match job.key.source {
         IpAddr::V4(_) => "ipv4",
         IpAddr::V6(_) => "ipv6",
     };
-    let mut command = match &job.command {
+    let mut variables = vec![
+        ("KNOCK_IP", job.key.source.to_string().into()),
+        ("KNOCK_DOOR", job.key.door.as_ref().into()),
+        ("KNOCK_FAMILY", family.into()),
+    ];
+    variables.extend(job.pad.as_deref().map(|pad| ("KNOCK_PAD", pad.into())));
+    variables.extend(job.lease.map(|lease| (LEASE_VARIABLE, lease.to_string().into())));
+    variables
+}
+
+/// Starts a command; what it writes to standard output and standard error can be read from the pipe, which does not
+/// block.
+fn spawn(command: &Command, variables: Variables) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    let writer = lasting(&writer)?;
+    let mut command = match command {
         Command::Shell(text) => {
             let mut shell = std::process::Command::new("/bin/sh");
             shell.arg("-c").arg(text);
@@ -65,11 +104,7 @@ fn spawn(job: &Job) -> io::Result<(Child, PipeReader)> {
     let child = command
         .env_clear()
         .env("PATH", SEARCH_PATH)
-        .env("KNOCK_IP", job.key.source.to_string())
-        .env("KNOCK_DOOR", job.key.door.as_ref())
-        .env("KNOCK_FAMILY", family)
-        .envs(job.pad.as_deref().map(|pad| ("KNOCK_PAD", pad)))
-        .envs(job.lease.map(|lease| (LEASE_VARIABLE, lease.to_string())))
+        .envs(variables)
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
@@ -204,7 +239,7 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = Command::Shell("sleep 600".to_owned());
         let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
-        let (mut child, mut pipe) = spawn(&job).unwrap();
+        let (mut child, mut pipe) = spawn(&job.command, variables(&job)).unwrap();
         let none = |_| Err(io::Error::from(Errno::MFILE));
         let (outcome, _) = supervise(&mut child, &mut pipe, LONG, &mut Output::default(), none);
         assert!(outcome.is_err());
@@ -286,11 +321,8 @@ mod tests {
     fn a_command_that_outlives_its_reader_may_go_on_complaining() {
         let (release, hold) = std::io::pipe().unwrap();
         let path = format!("/proc/{}/fd/{}", std::process::id(), release.as_raw_fd());
-        let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = format!("cat {path} >/dev/null; echo complaint >&2; exit 7");
-        let (mut child, stderr) =
-            spawn(&Job { key, lease: None, pad: None, phase: Phase::Stop, command: Command::Shell(command) })
-                .unwrap();
+        let (mut child, stderr) = spawn(&Command::Shell(command), Vec::new()).unwrap();
         drop(stderr);
         drop(hold);
         assert_eq!(ended(child.wait().unwrap()), Ended::Exit(7));
@@ -317,5 +349,22 @@ mod tests {
         let key = LeaseKey { door: "d".into(), source: "192.0.2.2".parse().unwrap() };
         let command = Command::Shell("echo done".to_owned());
         assert!(run(&Job { key, lease: None, pad: None, phase: Phase::Start, command }, LONG).1.is_none());
+    }
+
+    #[test]
+    fn an_errand_learns_of_its_pad_whatever_that_is_called() {
+        let command = Command::Shell("env | sort; printf '%s' \"$KNOCK_PAD_FILE\"".to_owned());
+        let errand = Errand {
+            door: "front door".into(),
+            pad: "alice".into(),
+            path: "/p/$(id);'\"`id`.pad".into(),
+            left: 5,
+            command,
+        };
+        let (outcome, said, pipe) = run_errand(&errand, LONG);
+        assert!(matches!(outcome, Ok(Ended::Exit(0))) && pipe.is_none());
+        let path = errand.path.display();
+        let expected = format!("KNOCK_DOOR=front door\nKNOCK_LEFT=5\nKNOCK_PAD=alice\nKNOCK_PAD_FILE={path}");
+        assert!(said.starts_with(&expected), "{said}");
     }
 }

@@ -1,17 +1,21 @@
 //! Commands on their way: each has a thread while it runs, and no more run than may at once.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{error, warn};
+use log::{error, info, warn};
 
 use super::command;
-use super::job::{CommandEnd, Job};
+use super::job::{CommandEnd, Errand, Job, mishap};
 use super::leftovers::Leftovers;
 use super::queue::{AT_ONCE, Queue, Turn};
 use crate::state::LeaseKey;
+
+/// How many errands may wait.
+const ERRANDS: usize = 1024;
 
 /// How often it may be said that commands have to wait.
 const QUIET: Duration = Duration::from_secs(60);
@@ -30,6 +34,8 @@ struct Shared {
 
 struct State {
     queue: Queue,
+    /// Those that wait; nothing while none runs.
+    errands: Option<VecDeque<Errand>>,
     limit: Duration,
     /// When it was last said that commands have to wait.
     said: Option<Instant>,
@@ -38,7 +44,7 @@ struct State {
 impl Commands {
     /// Calls `after_end` once for each command, from whatever thread; ends one that runs for longer than `limit`.
     pub fn new(limit: Duration, after_end: impl Fn(CommandEnd) + Send + Sync + 'static) -> Commands {
-        let state = Mutex::new(State { queue: Queue::default(), limit, said: None });
+        let state = Mutex::new(State { queue: Queue::default(), errands: None, limit, said: None });
         let leftovers = Leftovers::new();
         Commands { shared: Arc::new(Shared { state, leftovers, after_end: Box::new(after_end) }) }
     }
@@ -81,6 +87,26 @@ impl Commands {
         }
     }
 
+    /// Runs an errand after those before it, without waiting for it: one at a time, so that they take nothing from the
+    /// commands of doors.
+    pub fn run_errand(&self, errand: Errand) {
+        let mut state = self.shared.state();
+        match &mut state.errands {
+            Some(waiting) if waiting.len() < ERRANDS => waiting.push_back(errand),
+            Some(_) => warn!("{}: too many commands for low pads wait for their turn", errand.door),
+            none => {
+                *none = Some(VecDeque::new());
+                drop(state);
+                let (shared, door) = (Arc::clone(&self.shared), Arc::clone(&errand.door));
+                let work = move || shared.work_on_errands(errand);
+                if let Err(error) = thread::Builder::new().name("errand".to_owned()).spawn(work) {
+                    error!("{door}: no thread for the command: {error}");
+                    self.shared.state().errands = None;
+                }
+            }
+        }
+    }
+
     fn say_that_some_wait(&self) {
         let mut state = self.shared.state();
         if state.said.is_none_or(|said| said.elapsed() >= QUIET) {
@@ -109,6 +135,30 @@ impl Shared {
                     "{}: the output of what the command has left running is not read: {error}",
                     job.key.door
                 );
+            }
+        }
+    }
+
+    /// Runs this errand, and then others for as long as any wait.
+    fn work_on_errands(&self, errand: Errand) {
+        let mut next = Some(errand);
+        while let Some(errand) = next {
+            let door = &errand.door;
+            let limit = self.state().limit;
+            let (outcome, said, pipe) = command::run_errand(&errand, limit);
+            for line in said.lines().filter(|line| !line.trim().is_empty()) {
+                info!("{door}: one_time_low_command says: {line}");
+            }
+            if let Some(words) = mishap(&outcome) {
+                warn!("{door}: one_time_low_command: {words}");
+            }
+            if let Some(Err(error)) = pipe.map(|pipe| self.leftovers.add(pipe)) {
+                warn!("{door}: the output of what the command has left running is not read: {error}");
+            }
+            let mut state = self.state();
+            next = state.errands.as_mut().and_then(VecDeque::pop_front);
+            if next.is_none() {
+                state.errands = None;
             }
         }
     }

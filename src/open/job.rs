@@ -1,6 +1,7 @@
 //! A command to run for a door and an address, and how it ended.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Command;
@@ -30,6 +31,21 @@ pub struct Job {
     pub command: Command,
 }
 
+/// A command that nobody's knock is the reason for: a pad has few lines left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errand {
+    /// The door's name in the log.
+    pub door: Arc<str>,
+    /// Whose pad it is.
+    pub pad: Arc<str>,
+    /// Where that is.
+    pub path: PathBuf,
+    /// How many lines are left.
+    pub left: usize,
+    /// What to run.
+    pub command: Command,
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct CommandEnd {
@@ -50,4 +66,15 @@ pub enum Ended {
     Signal(i32),
     /// It ran for too long and was killed.
     TimedOut,
+}
+
+/// What there is to say of a command's end, if it was not a good one.
+pub(super) fn mishap(outcome: &io::Result<Ended>) -> Option<String> {
+    Some(match outcome {
+        Ok(Ended::Exit(0)) => return None,
+        Ok(Ended::Exit(code)) => format!("command returned non-zero status code ({code})"),
+        Ok(Ended::Signal(signal)) => format!("command was ended by signal {signal}"),
+        Ok(Ended::TimedOut) => "command ran for too long and was killed".to_owned(),
+        Err(error) => format!("command could not be run: {error}"),
+    })
 }

@@ -205,6 +205,11 @@ impl Leases {
         self.entries.values().flat_map(|entry| entry.open.iter().map(|owed| &owed.lease))
     }
 
+    /// The same, each with how often its stop command has failed.
+    pub(super) fn owed_with_failures(&self) -> impl Iterator<Item = (&Lease, usize)> {
+        self.entries.values().flat_map(|entry| entry.open.iter().map(|owed| (&owed.lease, owed.failures)))
+    }
+
     /// When [`Leases::expire`] has something to do next.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.deadlines.first().map(|(deadline, ..)| *deadline)

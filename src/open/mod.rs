@@ -27,8 +27,8 @@ pub(crate) use executor::see;
 
 #[cfg(target_os = "linux")]
 pub use commands::Commands;
-pub use executor::{Executor, Mode, Outside};
-pub use job::{CommandEnd, Ended, Job, Phase};
+pub use executor::{DoorStanding, Executor, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally};
+pub use job::{CommandEnd, Ended, Errand, Job, Phase};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;
 pub use survey::pad_words;

@@ -62,6 +62,21 @@ pub(super) enum Problem {
     Lasting(String),
 }
 
+/// How an interface is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceState {
+    /// Packets are captured from it.
+    Listening,
+    /// It is there and down.
+    Down,
+    /// It is not there.
+    Missing,
+    /// It is there, and cannot be captured from for now.
+    Failing,
+    /// It is about to be opened.
+    Opening,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// Not looked at yet.
@@ -113,6 +128,18 @@ impl Interfaces {
     pub(super) fn listening(&self) -> Vec<String> {
         let open = |state: &State| matches!(state, State::Open { present, .. } if present.up);
         self.0.iter().filter(|(_, state)| open(state)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How each of them is.
+    pub(super) fn states(&self) -> Vec<(String, InterfaceState)> {
+        let in_a_word = |state: &State| match state {
+            State::New | State::Closed => InterfaceState::Opening,
+            State::Absent => InterfaceState::Missing,
+            State::Open { present, .. } if present.up => InterfaceState::Listening,
+            State::Down | State::Open { .. } => InterfaceState::Down,
+            State::Failing { .. } | State::Refused { .. } => InterfaceState::Failing,
+        };
+        self.0.iter().map(|(name, state)| (name.clone(), in_a_word(state))).collect()
     }
 
     /// Whether it is open.

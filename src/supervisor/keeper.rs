@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::deaths::Deaths;
 use super::host::{Changes, Host};
-use super::interfaces::{Interfaces, Problem};
+use super::interfaces::{InterfaceState, Interfaces, Problem};
 use super::post::{Inbox, Post, post};
 use super::start::{StartError, may_capture};
 use super::takeover::{Capture, Stage, Word};
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::message::{Families, Order, Plan, Sighting};
 use crate::moment::Moment;
 use crate::sandbox::{Confinement, Lacking};
-use crate::wire::sightings;
+use crate::wire::{Counters, sightings};
 
 /// How long changes gather once one has been told: making an interface takes several.
 const GATHER: Duration = Duration::from_millis(10);
@@ -59,6 +59,8 @@ pub enum Wish {
     Distrust(&'static str),
     /// To see whether the capture process is alive, by asking it now and again.
     Check,
+    /// To say how the capture is, at once and again when the process has said how much it has seen, or has ended.
+    Status(Box<dyn Fn(CaptureStatus) + Send>),
     /// To end the capture process, tell what it has seen, and say so.
     End(Sender<()>),
 }
@@ -69,6 +71,17 @@ pub enum Told {
     Seen(Vec<Sighting>),
     /// [`Wish::Plan`] is wanted.
     PlanWanted,
+}
+
+/// How the capture is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureStatus {
+    /// The interfaces that are wanted.
+    pub interfaces: Vec<(String, InterfaceState)>,
+    /// The process that judges packets, and when it was started; nothing while there is none.
+    pub process: Option<(u32, Moment)>,
+    /// What that process says to have seen.
+    pub counters: Option<Counters>,
 }
 
 /// Tells a [`Keeper`] what to do.
@@ -108,6 +121,8 @@ pub struct Keeper {
     lacking: HashSet<Lacking>,
     /// Whether the log is told of each interface that is opened.
     say: bool,
+    /// Who is to be told how the capture is.
+    asking: Option<Box<dyn Fn(CaptureStatus) + Send>>,
 }
 
 impl Keeper {
@@ -140,6 +155,7 @@ impl Keeper {
             mourning: false,
             lacking: HashSet::new(),
             say: false,
+            asking: None,
         };
         Ok((keeper, sender))
     }
@@ -271,6 +287,13 @@ impl Keeper {
                 Wish::Next => self.told = None,
                 Wish::Distrust(why) => self.distrust(why),
                 Wish::Check => self.check(),
+                Wish::Status(tell) => {
+                    tell(self.status(None));
+                    self.asking = self.current.is_some().then_some(tell);
+                    if let Some(capture) = &mut self.current {
+                        capture.ask_for_counters();
+                    }
+                }
                 Wish::End(done) => {
                     let all = [self.current.take(), self.next.take(), self.retired.take().map(|(it, _)| it)];
                     let seen = all.into_iter().flatten().flat_map(last_words).collect();
@@ -282,6 +305,18 @@ impl Keeper {
             }
         }
         true
+    }
+
+    /// Tells whoever asks how the capture is.
+    fn answer(&mut self, counters: Option<Counters>) {
+        if let Some(tell) = self.asking.take() {
+            tell(self.status(counters));
+        }
+    }
+
+    fn status(&self, counters: Option<Counters>) -> CaptureStatus {
+        let process = self.current.as_ref().map(|capture| (capture.id(), capture.born));
+        CaptureStatus { interfaces: self.interfaces.states(), process, counters }
     }
 
     fn order(&mut self, order: Order) {
@@ -395,6 +430,7 @@ impl Keeper {
             match capture.next() {
                 Ok(Some(Word::Sight(sight))) => seen.extend(sightings(&sight)),
                 Ok(Some(Word::Lost(name, loss))) => self.lost(&name, loss),
+                Ok(Some(Word::Counted(counters))) => self.answer(Some(counters)),
                 Ok(None) if went.is_ok() => break None,
                 Ok(None) => break Some("it"),
                 Ok(Some(_)) | Err(_) => break Some(LIAR),
@@ -458,7 +494,7 @@ impl Keeper {
             // The first one gets its plan without asking.
             Word::Stage(Stage::Idle) if self.say => self.welcome(),
             Word::Lost(name, loss) => self.lost(&name, loss),
-            Word::Stage(_) | Word::Sight(_) => {}
+            Word::Stage(_) | Word::Sight(_) | Word::Counted(_) => {}
         }
     }
 
@@ -499,6 +535,10 @@ impl Keeper {
         if std::mem::take(&mut self.mourning) {
             info!("capturing goes on in process {}", next.id());
         }
+        // The one before is not heard for that any more.
+        if self.asking.is_some() {
+            next.ask_for_counters();
+        }
         self.current = Some(next);
         for name in std::mem::take(&mut self.fresh) {
             if self.say {
@@ -517,6 +557,9 @@ impl Keeper {
             error!("the capture process ({id}) is lost: {why} {how}{more}; another one is started");
         }
         self.mourning = true;
+        if self.current.is_none() {
+            self.answer(None);
+        }
         if self.next.is_none() {
             self.start_at = Some(verdict.start_at);
             // One that died before it took over may not even have opened them.

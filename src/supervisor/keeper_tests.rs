@@ -352,3 +352,96 @@ fn an_answer_that_nobody_asked_for_is_a_lie() {
         assert!(played.keeper.current.is_none());
     }
 }
+
+/// Asks how the capture is, and lets the keeper see to it; what it says behind what it says at once.
+fn asked(played: &mut Played) -> Receiver<CaptureStatus> {
+    let (tell, told) = mpsc::channel();
+    played.sender.send(Wish::Status(Box::new(move |status| drop(tell.send(status)))));
+    played.keeper.obey();
+    played.keeper.serve();
+    let at_once = told.try_recv().unwrap();
+    assert_eq!(at_once.counters, None);
+    assert!(at_once.process.is_some());
+    told
+}
+
+fn counters(packets: u64) -> Counters {
+    Counters { packets, dropped: 2, guarded: 3 }
+}
+
+#[test]
+fn how_much_was_seen_is_asked_of_the_process_only_when_somebody_wants_to_know() {
+    let mut played = Played::new(&[LO]);
+    let theirs = played.next(&[LO]);
+    played.takes_over(&theirs, 1);
+    orders(&theirs);
+    let told = asked(&mut played);
+    assert_eq!(orders(&theirs), [OrderMessage::Count(1)]);
+    assert!(told.try_recv().is_err(), "answered before the process has");
+    said(&theirs, [Sight::Counted(1, counters(7))]);
+    played.keeper.serve();
+    let status = told.try_recv().unwrap();
+    assert_eq!(status.counters, Some(counters(7)));
+    assert_eq!(status.interfaces, [(LO.to_owned(), InterfaceState::Listening)]);
+    assert_eq!(status.process.map(|(id, _)| id), played.keeper.current.as_ref().map(Capture::id));
+}
+
+#[test]
+fn a_process_that_does_not_say_how_much_it_has_seen_is_not_asked_again_and_the_last_asker_is_told() {
+    let mut played = Played::new(&[LO]);
+    let theirs = played.next(&[LO]);
+    played.takes_over(&theirs, 1);
+    orders(&theirs);
+    let first = asked(&mut played);
+    let second = asked(&mut played);
+    assert_eq!(orders(&theirs), [OrderMessage::Count(1)]);
+    said(&theirs, [Sight::Counted(1, counters(7))]);
+    played.keeper.serve();
+    assert!(first.try_recv().is_err(), "whoever asked first has given up");
+    assert_eq!(second.try_recv().unwrap().counters, Some(counters(7)));
+}
+
+#[test]
+fn counters_that_no_honest_process_says_end_it_and_the_asker_is_told_without() {
+    // Nobody has asked, another number than was asked for, fewer than before.
+    for lie in [None, Some(2), Some(1)] {
+        let mut played = Played::new(&[LO]);
+        let theirs = played.next(&[LO]);
+        played.takes_over(&theirs, 1);
+        if lie == Some(1) {
+            asked(&mut played);
+            said(&theirs, [Sight::Counted(1, counters(7))]);
+            played.keeper.serve();
+        }
+        let told = lie.map(|_| asked(&mut played));
+        let number = lie.map_or(1, |_| 2);
+        said(&theirs, [Sight::Counted(number, counters(6))]);
+        played.keeper.serve();
+        assert!(played.keeper.current.is_none(), "{lie:?}");
+        if let Some(told) = told {
+            let status = told.try_recv().unwrap();
+            assert_eq!((status.process, status.counters), (None, None), "{lie:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_while_there_is_no_process_or_another_takes_over_is_told() {
+    let mut played = Played::new(&[LO]);
+    let (tell, told) = mpsc::channel();
+    played.sender.send(Wish::Status(Box::new(move |status| drop(tell.send(status)))));
+    played.keeper.obey();
+    assert_eq!(told.try_recv().unwrap().process, None);
+    assert!(told.recv().is_err(), "there is nobody from whom more is to be heard");
+    let first = played.next(&[LO]);
+    played.takes_over(&first, 1);
+    let told = asked(&mut played);
+    let second = played.next(&[LO, OTHER]);
+    played.takes_over(&second, 1);
+    assert!(told.try_recv().is_err());
+    played.keeper.serve();
+    assert!(orders(&second).contains(&OrderMessage::Count(1)));
+    said(&second, [Sight::Counted(1, counters(9))]);
+    played.keeper.serve();
+    assert_eq!(told.try_recv().unwrap().counters, Some(counters(9)));
+}

@@ -15,6 +15,8 @@ mod start;
 mod takeover;
 
 pub(crate) use host::Host;
-pub use keeper::{Keeper, KeeperSender, Told, Wish};
+pub use interfaces::InterfaceState;
+pub use keeper::{CaptureStatus, Keeper, KeeperSender, Told, Wish};
 pub use post::Post;
+pub(crate) use post::{Inbox, post};
 pub use start::StartError;

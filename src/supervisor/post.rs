@@ -12,6 +12,7 @@ use rustix::io::Errno;
 const RINGS: usize = 3;
 
 /// Sends messages, and wakes their reader.
+#[derive(Debug)]
 pub struct Post<T> {
     sender: Sender<T>,
     bell: Arc<OwnedFd>,
@@ -39,14 +40,14 @@ impl<T> Post<T> {
 }
 
 /// Where the messages arrive; its descriptor is readable while there may be some.
-pub(super) struct Inbox<T> {
+pub(crate) struct Inbox<T> {
     receiver: Receiver<T>,
     bell: Arc<OwnedFd>,
 }
 
 impl<T> Inbox<T> {
     /// Every message that has come.
-    pub(super) fn take(&self) -> impl Iterator<Item = T> {
+    pub(crate) fn take(&self) -> impl Iterator<Item = T> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.bell, &mut count);
         self.receiver.try_iter()
@@ -60,7 +61,7 @@ impl<T> AsFd for Inbox<T> {
 }
 
 /// Both ends.
-pub(super) fn post<T>() -> io::Result<(Post<T>, Inbox<T>)> {
+pub(crate) fn post<T>() -> io::Result<(Post<T>, Inbox<T>)> {
     let (sender, receiver) = mpsc::channel();
     let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     Ok((Post { sender, bell: Arc::clone(&bell) }, Inbox { receiver, bell }))

@@ -10,7 +10,7 @@ use crate::config::Sandbox;
 use crate::message::{Families, Generation, Order, Plan};
 use crate::moment::Moment;
 use crate::sandbox::Confinement;
-use crate::wire::{BadMessage, OrderMessage, Setup, Sight, Strength, messages};
+use crate::wire::{BadMessage, Counters, OrderMessage, Setup, Sight, Strength, messages};
 
 /// How far a process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(super) enum Word {
     Sight(Sight),
     /// It captures from this interface no more.
     Lost(String, crate::wire::Loss),
+    /// How much it has seen.
+    Counted(Counters),
 }
 
 /// The number of the first [`OrderMessage::Sync`] that a process gets, behind its plan; with others, it is asked whether it
@@ -64,6 +66,10 @@ pub(super) struct Capture {
     sync: u32,
     /// Since when it owes the answer to that, if it was asked whether it is alive.
     pub(super) asked: Option<Moment>,
+    /// The number of the last [`OrderMessage::Count`], and whether it owes the answer to that.
+    count: (u32, bool),
+    /// What it has said to have seen.
+    counted: Counters,
 }
 
 impl Capture {
@@ -112,6 +118,8 @@ impl Capture {
             born: now,
             sync: SYNC,
             asked: None,
+            count: (0, false),
+            counted: Counters::default(),
         }
     }
 
@@ -185,6 +193,15 @@ impl Capture {
             self.sync = self.sync.wrapping_add(1);
             self.child.say([OrderMessage::Sync(self.sync)]);
             self.asked = Some(now);
+        }
+    }
+
+    /// Asks how much it has seen, unless it owes an answer to that already.
+    pub(super) fn ask_for_counters(&mut self) {
+        let (number, owed) = self.count;
+        if !owed {
+            self.count = (number.wrapping_add(1), true);
+            self.child.say([OrderMessage::Count(self.count.0)]);
         }
     }
 
@@ -272,8 +289,15 @@ impl Capture {
                 Some(Word::Stage(Stage::Loaded))
             }
             Sight::Synced(number) if number == self.sync && self.asked.take().is_some() => None,
-            Sight::Synced(_) => return Err(BadMessage),
             Sight::Lost { number, loss } => self.feeds.remove(&number).map(|name| Word::Lost(name, loss)),
+            Sight::Counted(number, counters)
+                if self.count == (number, true) && counters.follow(&self.counted) =>
+            {
+                self.count.1 = false;
+                self.counted = counters;
+                Some(Word::Counted(counters))
+            }
+            Sight::Synced(_) | Sight::Counted(..) => return Err(BadMessage),
             // A process that has not been told to look at packets has seen none.
             _ if self.stage != Stage::Serving => return Err(BadMessage),
             sight => Some(Word::Sight(sight)),

@@ -12,7 +12,9 @@ mod sighting;
 pub use frame::{BadMessage, Frames, ORDER_SIZE, SIGHTING_SIZE, decode, encode};
 pub use order::{Instruction, OrderMessage, Reader, Strength, WireFlags, WireSlot};
 pub use plan::messages;
-pub use sighting::{Loss, MOST_WORDS, Progress, ProgressKind, STEPS_AT_ONCE, Setup, Sight, Steps, sightings};
+pub use sighting::{
+    Counters, Loss, MOST_WORDS, Progress, ProgressKind, STEPS_AT_ONCE, Setup, Sight, Steps, sightings,
+};
 
 #[cfg(test)]
 mod tests;

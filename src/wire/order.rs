@@ -106,6 +106,8 @@ pub enum OrderMessage {
         /// Its number.
         number: u32,
     },
+    /// Say how much was seen, in a [`super::Sight::Counted`] with this number.
+    Count(u32),
 }
 
 /// How strong the sandbox is.
@@ -243,6 +245,8 @@ pub enum Instruction {
         /// The interface's number.
         number: u32,
     },
+    /// See [`OrderMessage::Count`].
+    Count(u32),
 }
 
 /// Puts messages together.
@@ -285,6 +289,7 @@ impl Reader {
             Message::Stop { until } => Instruction::Stop { until },
             Message::Look => Instruction::Look,
             Message::Close { number } => Instruction::Close { number },
+            Message::Count(number) => Instruction::Count(number),
             part => {
                 let whole = self.plan.take(part)?;
                 if let Some(Instruction::Adopt(plan)) = &whole {

@@ -80,6 +80,26 @@ pub enum Sight {
         /// Why.
         loss: Loss,
     },
+    /// How much it has seen, in answer to the [`super::OrderMessage::Count`] of this number.
+    Counted(u32, Counters),
+}
+
+/// How much a capture process has seen since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Packets that the kernel's filter has let through, and that were taken in.
+    pub packets: u64,
+    /// Packets that the kernel had no place for.
+    pub dropped: u64,
+    /// Attempts that the scan guard has ended.
+    pub guarded: u64,
+}
+
+impl Counters {
+    /// Whether an honest process can say so that has said these before: nothing is ever seen less often.
+    pub fn follow(&self, before: &Counters) -> bool {
+        self.packets >= before.packets && self.dropped >= before.dropped && self.guarded >= before.guarded
+    }
 }
 
 /// Why an interface is captured from no more.
@@ -210,6 +230,6 @@ pub fn sightings(sight: &Sight) -> Vec<Sighting> {
             let generation = Generation(progress.generation);
             progress.reports().map(|report| Sighting { generation, report }).collect()
         }
-        Sight::Synced(_) | Sight::Lost { .. } => Vec::new(),
+        Sight::Synced(_) | Sight::Lost { .. } | Sight::Counted(..) => Vec::new(),
     }
 }

@@ -23,9 +23,9 @@ use crate::tail::Tail;
 use crate::wait::wait_until;
 use crate::wire::Wire;
 use ports::{
-    COMPLETED, CONFINED, CONNECT, CONNECT_LOCALLY, EVERYBODY, EXECUTE, EXPOSED, FLOOD, FUTURE, GARBAGE, KILL,
-    LOST, MAPPED, NOBODY, OPENED, PAST, READ_SHADOW, SECONDS, SOCKET, STAGES, START_THREAD, SYNCED, TRACE,
-    WORDS,
+    COMPLETED, CONFINED, CONNECT, CONNECT_LOCALLY, COUNTED, EVERYBODY, EXECUTE, EXPOSED, FLOOD, FUTURE,
+    GARBAGE, KILL, LOST, MAPPED, NOBODY, OPENED, PAST, READ_SHADOW, SECONDS, SOCKET, STAGES, START_THREAD,
+    SYNCED, TRACE, WORDS,
 };
 
 /// Who has taken the process over.
@@ -180,7 +180,7 @@ fn a_single_lie_opens_nothing_and_ends_the_liar() {
 }
 
 /// What no honest process can say.
-const LIES: [(&str, u16, u16); 12] = [
+const LIES: [(&str, u16, u16); 13] = [
     ("a sequence that was never armed", COMPLETED, NEVER),
     ("the sequence 0", COMPLETED, 0),
     ("an address outside of `allow`", COMPLETED, PICKY),
@@ -190,6 +190,7 @@ const LIES: [(&str, u16, u16); 12] = [
     ("a mapped address", MAPPED, LEASED),
     ("a fixed sequence as a line", EXPOSED, LEASED),
     ("the end of a preparation", SYNCED, LEASED),
+    ("counters that nobody has asked for", COUNTED, LEASED),
     ("a number where a flag is", GARBAGE, LEASED),
     ("words from before its confinement", WORDS, LEASED),
     ("an interface from before its confinement", OPENED, LEASED),

@@ -1,7 +1,7 @@
 //! The commands of a door.
 
 use super::given::Given;
-use crate::config::command::{Argv, Command};
+use crate::config::command::{ADDRESS, Argv, Command};
 use crate::config::directives::DoorKey;
 use crate::config::fault::{Fault, Faults};
 use crate::config::lookalike;
@@ -15,15 +15,35 @@ pub(super) fn check(
     v6: DoorKey,
     faults: &mut Faults,
 ) -> PerFamily<Option<Command>> {
-    let mut read = |key| -> Option<Option<Command>> {
-        match given.value(key, faults)? {
-            Value::List(words) => Some(argv(words, faults)),
-            _ => given.text(key, faults).map(|text| shell(text, faults)),
-        }
-    };
+    let mut read = |key| read(given, key, faults);
     let v4 = read(v4).flatten();
     let v6 = read(v6).unwrap_or_else(|| v4.clone());
     PerFamily { v4, v6 }
+}
+
+/// A command that nobody's knock is the reason for, if there is one.
+pub(super) fn check_errand(given: &Given<'_, DoorKey>, key: DoorKey, faults: &mut Faults) -> Option<Command> {
+    let texts: Vec<&Text> = match given.entry(key).and_then(|entry| entry.value.as_ref()) {
+        Some(Value::List(words)) => words.value.iter().collect(),
+        Some(Value::Text(text)) => vec![text],
+        _ => Vec::new(),
+    };
+    for text in texts {
+        if let Some(at) = text.value.find(ADDRESS) {
+            let fault = Fault::error(at..at + ADDRESS.len(), "nobody has knocked when this command runs");
+            let hint = "its environment has KNOCK_DOOR, KNOCK_PAD, KNOCK_PAD_FILE and KNOCK_LEFT";
+            faults.push(text.blame(fault).hint(hint));
+        }
+    }
+    read(given, key, faults).flatten()
+}
+
+/// A command; nothing where there is none, and no command where it is empty.
+fn read(given: &Given<'_, DoorKey>, key: DoorKey, faults: &mut Faults) -> Option<Option<Command>> {
+    match given.value(key, faults)? {
+        Value::List(words) => Some(argv(words, faults)),
+        _ => given.text(key, faults).map(|text| shell(text, faults)),
+    }
 }
 
 /// Whether one of these commands is there, read or not.

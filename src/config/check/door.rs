@@ -148,8 +148,9 @@ fn trigger<'a>(
             let window = given.read(DoorKey::OneTimeWindow, faults, values::window);
             let resync = given.read(DoorKey::OneTimeResync, faults, values::resync).unwrap_or(RESYNC);
             let low = given.read(DoorKey::OneTimeLow, faults, values::low).unwrap_or(LOW);
+            let low_command = commands::check_errand(given, DoorKey::OneTimeLowCommand, faults);
             let window = window.or(NonZeroU16::new(WINDOW))?;
-            Some(Trigger::OneTime(PadSource { paths, window, resync, low }))
+            Some(Trigger::OneTime(PadSource { paths, window, resync, low, low_command }))
         }
         (Some(_), Some(pad)) => {
             let message = "a door takes either `sequence` or `one_time_sequences`, not both";

@@ -63,6 +63,11 @@ const DOOR_CASES: &[Case] = &[
     ("One_Time_Low = 70000\nOne_Time_Sequences = p", "one_time_low = 70000\none_time_sequences = 'p'", |c| {
         pad(c).low == 70_000
     }),
+    (
+        "One_Time_Low_Command = x\nOne_Time_Sequences = p",
+        "one_time_low_command = 'x'\none_time_sequences = 'p'",
+        |c| pad(c).low_command == shell("x"),
+    ),
     ("Seq_Timeout = 5", "seq_timeout = 5", |c| c.doors[0].seq_timeout == Duration::from_secs(5)),
     ("Timeout = 2m", "timeout = '2m'", |c| c.doors[0].seq_timeout == Duration::from_secs(120)),
     ("TCPFlags = syn,!fin", "tcpflags = ['syn', '!fin']", |c| {

@@ -27,6 +27,7 @@ fn a_pad_alone_has_the_defaults() {
         window: 5.try_into().unwrap(),
         resync: 100,
         low: 5,
+        low_command: None,
     };
     assert_eq!(pad("t.conf", "one_time_sequences = /etc/knockd/my pad"), expected);
 }
@@ -153,4 +154,32 @@ fn the_classic_syntax_says_which_lists_of_paths_it_cannot_hold() {
     let text = print(&config, Syntax::Classic).unwrap();
     assert!(text.contains("one_time_sequences = /a,b,/c\n"), "{text}");
     assert_eq!(parse("t.conf", text.as_bytes()).0, Some(config));
+}
+
+#[test]
+fn a_pad_that_runs_low_may_run_a_command_in_either_syntax() {
+    let shell = Some(Command::Shell("mail -s \"$KNOCK_PAD\" root".to_owned()));
+    let line = "one_time_low_command = mail -s \"$KNOCK_PAD\" root\none_time_sequences = /p";
+    assert_eq!(pad("t.conf", line).low_command, shell);
+    let line = "One_Time_Low_Command = 'mail -s \"$KNOCK_PAD\" root'\none_time_sequences = '/p'";
+    assert_eq!(pad("t.toml", line).low_command, shell);
+    let words = vec!["/bin/tell".to_owned(), "a b".to_owned()];
+    let line = "one_time_low_command = ['/bin/tell', 'a b']\none_time_sequences = '/p'";
+    assert_eq!(pad("t.toml", line).low_command, crate::config::Argv::new(words).map(Command::Argv));
+    assert_eq!(pad("t.conf", "one_time_low_command =\none_time_sequences = /p").low_command, None);
+}
+
+#[test]
+fn a_command_for_low_pads_that_asks_for_an_address_is_refused() {
+    for (name, line) in [
+        ("t.conf", "one_time_sequences = /p\none_time_low_command = tell %IP%"),
+        ("t.toml", "one_time_sequences = '/p'\none_time_low_command = ['tell', '%IP%']"),
+    ] {
+        let (config, said) = file(name, line);
+        assert!(config.is_none());
+        assert!(
+            said[0].contains(":5:") && said[0].contains("nobody has knocked when this command runs"),
+            "{said:?}"
+        );
+    }
 }

@@ -68,14 +68,16 @@ fn networks() -> impl Strategy<Value = Networks> {
 /// The number keeps pads and names apart.
 fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
+    let asks_nobody = |command: &Command| !command.to_string().contains("%IP%");
+    let low_command = proptest::option::of(command(classic).prop_filter("no address", asks_nobody));
     let trigger = prop_oneof![
         sequence().prop_map(Trigger::Static),
-        (path(), 1usize..=3, window, 0u16..=1000, any::<u32>()).prop_map(
-            move |(path, several, window, resync, low)| {
+        (path(), 1usize..=3, window, 0u16..=1000, any::<u32>(), low_command).prop_map(
+            move |(path, several, window, resync, low, low_command)| {
                 // The classic syntax takes a comma before a slash for the end of a path.
                 let path = path.display().to_string().replace('/', if classic { "|" } else { "/" });
                 let paths = (0..several).map(|pad| format!("/{path}{number}{pad}").into()).collect();
-                Trigger::OneTime(PadSource { paths, window, resync, low })
+                Trigger::OneTime(PadSource { paths, window, resync, low, low_command })
             }
         ),
     ];

@@ -151,7 +151,8 @@ impl<O: Outside> Executor<O> {
 
     /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.
     fn use_up(&mut self, index: usize, id: PadId, claim: &Claim, now: Moment) -> bool {
-        let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {
+        let Some(DoorState { opener: Opener::Pads(pads), label, tally, .. }) = self.doors.get_mut(index)
+        else {
             return true;
         };
         let several = pads.are_several();
@@ -168,6 +169,9 @@ impl<O: Outside> Executor<O> {
         };
         let what = purpose.words();
         let mut opens = false;
+        if let Use::Struck { skipped } = used {
+            tally.struck(1 + skipped);
+        }
         match used {
             Use::Struck { skipped } => match purpose {
                 Purpose::Open => {
@@ -196,6 +200,10 @@ impl<O: Outside> Executor<O> {
             Use::NotArmed => info!("{who}{of}: a sequence that was used already; nothing is opened"),
             Use::Failed(error) => warn!("{who}{of}: {what}: {error}"),
             Use::Forgettable(error) => warn!("{who}{of}: {what}: {}", forgettable(&error)),
+        }
+        // One from beyond the window was right as well.
+        if !opens && purpose != Purpose::Discard {
+            tally.refused(now);
         }
         for pad in pads.iter_mut().filter(|pad| pad.id() != id) {
             pad.drop_spent(&self.spent, &mut gone);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use seqgen::sequence::{Protocol, Sequence};
 
+use super::standing::Tally;
 use crate::config::{Door, ScanGuard};
 use crate::flags::FlagRule;
 use crate::message::{DoorRule, Generation, Plan, Slot, SlotId, Traffic};
@@ -19,6 +20,7 @@ pub(super) struct DoorState {
     pub(super) opener: Opener,
     /// How fast it is opened with a static sequence.
     pub(super) pace: Pace,
+    pub(super) tally: Tally,
 }
 
 pub(super) enum Opener {

@@ -7,6 +7,7 @@ mod claims;
 mod doors;
 mod openings;
 mod reports;
+mod standing;
 mod upkeep;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -19,7 +20,8 @@ use self::claims::Claim;
 pub(crate) use self::doors::see;
 use self::doors::{DoorState, Opener, Watching, unique_label};
 use self::reports::Previous;
-use super::job::Job;
+pub use self::standing::{DoorStanding, LeaseStanding, PadStanding, Standing, Tally};
+use super::job::{Errand, Job};
 use super::lease::Leases;
 use super::pace::Pace;
 use super::pad::{Pad, PadId};
@@ -39,6 +41,8 @@ pub trait Outside {
     fn order(&mut self, order: Order);
     /// Runs a command without waiting for it; its end comes back through [`Executor::command_ended`].
     fn run(&mut self, job: Job);
+    /// Runs a command that no door waits for.
+    fn run_errand(&mut self, _errand: Errand) {}
     /// How the log calls this source.
     fn describe(&mut self, source: IpAddr) -> String {
         source.to_string()
@@ -56,6 +60,16 @@ pub enum Mode {
     Earnest,
     /// Commands are only logged, and used lines are only remembered.
     DryRun,
+}
+
+impl Mode {
+    /// What the log says before a command.
+    fn verb(self) -> &'static str {
+        match self {
+            Mode::Earnest => "running command",
+            Mode::DryRun => "would run",
+        }
+    }
 }
 
 /// Doors, pads, leases, and the openings that are under way.
@@ -154,12 +168,14 @@ impl<O: Outside> Executor<O> {
         let too_many = self.previous.len().saturating_sub(MOST_PREVIOUS);
         self.previous.drain(..too_many);
         self.generation = self.generation.next();
-        let mut before: HashMap<Arc<str>, Opener> =
-            std::mem::take(&mut self.doors).into_iter().map(|state| (state.label, state.opener)).collect();
+        let earlier = std::mem::take(&mut self.doors).into_iter();
+        let mut before: HashMap<Arc<str>, (Opener, Tally)> =
+            earlier.map(|state| (state.label, (state.opener, state.tally))).collect();
         let mut labels = HashSet::new();
         for door in config.doors {
             let label = unique_label(&door.name, &mut labels);
-            let opener = match (&door.trigger, before.remove(&label)) {
+            let (earlier, tally) = before.remove(&label).unzip();
+            let opener = match (&door.trigger, earlier) {
                 (Trigger::Static(sequence), Some(Opener::Static(slot, same))) if *sequence == same => {
                     Opener::Static(slot, same)
                 }
@@ -169,7 +185,13 @@ impl<O: Outside> Executor<O> {
                 }
                 (Trigger::OneTime(source), _) => Opener::Pads(Pads::new(source.clone(), &label, None)),
             };
-            self.doors.push(DoorState { door, label, opener, pace: Pace::default() });
+            self.doors.push(DoorState {
+                door,
+                label,
+                opener,
+                pace: Pace::default(),
+                tally: tally.unwrap_or_default(),
+            });
         }
         self.traffic_wanted = Traffic::default();
         self.unsettled.clear();

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use log::{error, info, warn};
 
 use super::doors::{DoorState, Opener};
-use super::{Executor, Mode, Outside};
+use super::{Executor, Outside};
 use crate::message::Order;
 use crate::moment::Moment;
-use crate::open::job::{CommandEnd, Ended, Job};
+use crate::open::job::{CommandEnd, Ended, Job, mishap};
 use crate::open::lease::{Effect, Opening};
 use crate::quota::Quota;
 use crate::state::{Lease, LeaseKey, LeaseStore, Left, MOST_LEASES};
@@ -42,13 +42,10 @@ impl<O: Outside> Executor<O> {
                 info!("{door}: command says: {line}");
             }
         }
-        match &end.outcome {
-            Ok(Ended::Exit(0)) => {}
-            _ if !self.may_say(door, now) => {}
-            Ok(Ended::Exit(code)) => warn!("{door}: command returned non-zero status code ({code})"),
-            Ok(Ended::Signal(signal)) => warn!("{door}: command was ended by signal {signal}"),
-            Ok(Ended::TimedOut) => warn!("{door}: command ran for too long and was killed"),
-            Err(error) => warn!("{door}: command could not be run: {error}"),
+        if let Some(words) = mishap(&end.outcome)
+            && self.may_say(door, now)
+        {
+            warn!("{door}: {words}");
         }
         let well = matches!(end.outcome, Ok(Ended::Exit(0)));
         let effects = self.leases.finished(&end.key, well, now);
@@ -112,6 +109,9 @@ impl<O: Outside> Executor<O> {
             }
         }
         effects.retain(|effect| !matches!(effect, Effect::Open(..)));
+        if !effects.iter().any(|effect| matches!(effect, Effect::Refused(_))) {
+            self.doors[index].tally.opened(now);
+        }
         if self.may_say(&key.door, now) {
             self.log_opening(&key, pad.map(|name| &**name));
             if let Some(words) = no_command {
@@ -125,6 +125,7 @@ impl<O: Outside> Executor<O> {
     fn record(&mut self, lease: &Lease, now: Moment) -> Result<(), Vec<Effect>> {
         self.lease_store.put_within(self.room(&lease.key.door), lease).map_err(|error| {
             let LeaseKey { door, source } = &lease.key;
+            self.note_refusal(door, now);
             if self.may_say(door, now) {
                 error!(
                     "{source}: {door}: right sequence, but not opened: that the door has to be closed again cannot \
@@ -204,6 +205,9 @@ impl<O: Outside> Executor<O> {
             return;
         };
         let LeaseKey { door, source } = key;
+        if matches!(effect, Effect::Refused(_)) {
+            self.note_refusal(door, now);
+        }
         if !self.may_say(door, now) {
             return;
         }
@@ -221,10 +225,7 @@ impl<O: Outside> Executor<O> {
     }
 
     fn run(&mut self, job: Job, now: Moment) {
-        let verb = match self.mode {
-            Mode::Earnest => "running command",
-            Mode::DryRun => "would run",
-        };
+        let verb = self.mode.verb();
         if self.may_say(&job.key.door, now) {
             info!("{}: {verb}: {}", job.key.door, job.command);
         }

@@ -188,8 +188,9 @@ impl<O: Outside> Executor<O> {
 
     /// Opens a door with a static sequence, unless it has been opened more often than people can knock.
     fn open_at_a_pace(&mut self, index: usize, source: IpAddr, now: Moment) {
-        let Some(DoorState { label, pace, .. }) = self.doors.get_mut(index) else { return };
+        let Some(DoorState { label, pace, tally, .. }) = self.doors.get_mut(index) else { return };
         if pace.when(OPENINGS, now) > now {
+            tally.refused(now);
             let label = Arc::clone(label);
             if self.may_be_told(now) {
                 warn!("{source}: {label}: right sequence, but not opened: the door is opened too often");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -9,8 +10,10 @@ use seqgen::pad::SETTLED;
 
 use super::doors::{DoorState, Opener, see, see_flags};
 use super::{Executor, Outside, Place};
+use crate::config::{PadSource, Trigger};
 use crate::message::Order;
 use crate::moment::Moment;
+use crate::open::job::Errand;
 use crate::open::pad::{Moved, Pad, PadId};
 use crate::open::survey::{Survey, survey};
 use crate::trust::check_way;
@@ -86,6 +89,7 @@ impl<O: Outside> Executor<O> {
                 if pad.was_out_of_reach() {
                     info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
                 }
+                pad.surveyed(live);
                 see_flags(&mut self.traffic_wanted, door.flags);
                 self.traffic_wanted.udp |= udp;
                 complaints
@@ -110,7 +114,30 @@ impl<O: Outside> Executor<O> {
         if moved.unfinished {
             self.unsettled.insert((now + SETTLED, id, index));
         }
+        self.tell_if_low(index, id);
         moved
+    }
+
+    /// Runs the command for a pad that has come down to few lines.
+    fn tell_if_low(&mut self, index: usize, id: PadId) {
+        let Some(DoorState { opener: Opener::Pads(pads), label, door, .. }) = self.doors.get_mut(index)
+        else {
+            return;
+        };
+        let Some((pad, left)) = pads.get_mut(id).and_then(|pad| pad.comes_down().map(|left| (pad, left)))
+        else {
+            return;
+        };
+        let Trigger::OneTime(PadSource { low_command: Some(command), .. }) = &door.trigger else { return };
+        let verb = self.mode.verb();
+        info!("{label}: {}: {left} left, {verb}: {command}", pad.path().display());
+        self.outside.run_errand(Errand {
+            door: Arc::clone(label),
+            pad: Arc::clone(pad.name()),
+            path: pad.path().to_owned(),
+            left,
+            command: command.clone(),
+        });
     }
 
     /// Reads on where the last reading of a pad ended.
@@ -135,6 +162,7 @@ impl<O: Outside> Executor<O> {
         if let Some(words) = pad.warning(several) {
             warn!("{label}: {words}");
         }
+        self.tell_if_low(index, id);
         self.take_over(index, id, moved);
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Pad {
     rest: Option<Rest>,
     /// Whether `held` is all that is left.
     at_end: bool,
+    /// How many lines the whole file had when it was read last, and how many of them have been come upon since.
+    found: (u64, u64),
     /// The file as it was read last.
     stamp: Option<Stamp>,
     resync: Resync,
@@ -77,6 +79,8 @@ pub(super) struct Pad {
     said: Vec<String>,
     /// With how many lines left the log was told that it runs out.
     warned: Option<usize>,
+    /// Whether somebody was told that it is low, and it was so ever since.
+    low_told: bool,
     out_of_reach: bool,
 }
 
@@ -120,10 +124,12 @@ impl Pad {
             held: VecDeque::new(),
             rest: None,
             at_end: false,
+            found: (0, 0),
             stamp: None,
             resync: Resync::default(),
             said: Vec::new(),
             warned: None,
+            low_told: false,
             out_of_reach: false,
         }
     }
@@ -180,6 +186,19 @@ impl Pad {
         })
     }
 
+    /// With how many lines left it has come down to where somebody is to be told, once for each time that it does.
+    pub(super) fn comes_down(&mut self) -> Option<usize> {
+        let left = self.held.len();
+        if left > self.reach.low {
+            self.low_told = false;
+            return None;
+        }
+        if !self.at_end || std::mem::replace(&mut self.low_told, true) {
+            return None;
+        }
+        Some(left)
+    }
+
     /// Whether the file at the path is not what was read last: changed, replaced, gone or back.
     ///
     /// One that cannot be reached counts, too, since that can have another reason now.
@@ -194,6 +213,26 @@ impl Pad {
     pub(super) fn read_anew(&mut self) {
         self.rest = None;
         self.stamp = None;
+    }
+
+    /// Notes how many lines the whole file has.
+    pub(super) fn surveyed(&mut self, live: u64) {
+        self.found = (live, 0);
+    }
+
+    /// How many lines can still be used; nothing while it cannot be read.
+    ///
+    /// Of those that are further down than is looked ahead, as far as could be seen when the file was read whole.
+    pub(super) fn left(&self) -> Option<u64> {
+        let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        let (all, met) = self.found;
+        let beyond = if self.at_end { 0 } else { all.saturating_sub(met) };
+        (!self.out_of_reach).then(|| held.saturating_add(beyond))
+    }
+
+    /// Whether so few are left that the log says so.
+    pub(super) fn is_low(&self) -> bool {
+        self.warned.is_some()
     }
 
     /// Whether it could not be read last time.
@@ -235,9 +274,11 @@ impl Pad {
         let kept = same
             .as_ref()
             .map_or(0, |rest| self.held.partition_point(|held| held.line.offset < rest.position.offset));
-        let mut scan = match same {
-            Some(rest) => pad.lines_from(rest.position, rest.seen)?,
-            None => pad.lines()?,
+        let mut scan = if let Some(rest) = same {
+            pad.lines_from(rest.position, rest.seen)?
+        } else {
+            self.found.1 = 0;
+            pad.lines()?
         };
         let mut lines = Vec::new();
         let mut unfinished = false;
@@ -249,6 +290,7 @@ impl Pad {
             };
             let line = line.map_err(|error| PadTrouble::io(&self.path, error))?;
             unfinished |= line.entry == seqgen::pad::Entry::Unfinished;
+            self.found.1 += u64::from(line.live().is_some());
             if line.live().is_some() && !self.memory.knows(&line, spent) {
                 lines.push(line);
             }

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use knockd::packet::Hit;
-use knockd::wire::{Loss, Progress, ProgressKind, SIGHTING_SIZE, STEPS_AT_ONCE, Setup, Sight, Steps, encode};
+use knockd::wire::{
+    Counters, Loss, Progress, ProgressKind, SIGHTING_SIZE, STEPS_AT_ONCE, Setup, Sight, Steps, encode,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -13,8 +15,8 @@ use rustix::stdio::stdin;
 use serde::Serialize;
 
 use crate::ports::{
-    COMPLETED, CONFINED, EVERYBODY, EXPOSED, FLOOD, FUTURE, GARBAGE, LOST, MAPPED, NOBODY, OPENED, PAST,
-    SECONDS, STAGES, SYNCED, WORDS,
+    COMPLETED, CONFINED, COUNTED, EVERYBODY, EXPOSED, FLOOD, FUTURE, GARBAGE, LOST, MAPPED, NOBODY, OPENED,
+    PAST, SECONDS, STAGES, SYNCED, WORDS,
 };
 
 /// The configuration that a daemon starts with.
@@ -70,6 +72,7 @@ fn message(port: u16, hit: &Hit) -> Option<Vec<u8>> {
             bytes(&Setup::NotOpened { number: 0, lasting: true, words })
         }
         CONFINED => bytes(&Setup::Confined),
+        COUNTED => bytes(&Sight::Counted(1, Counters { packets: u64::MAX, dropped: 0, guarded: u64::MAX })),
         GARBAGE => Some(vec![0xff; SIGHTING_SIZE]),
         _ => None,
     }

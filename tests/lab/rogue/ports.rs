@@ -27,6 +27,7 @@ pub(crate) const OPENED: u16 = 6111;
 pub(crate) const WORDS: u16 = 6112;
 pub(crate) const CONFINED: u16 = 6113;
 pub(crate) const GARBAGE: u16 = 6114;
+pub(crate) const COUNTED: u16 = 6115;
 
 /// Added to the port of a message: as many of it as there is room for, for so many seconds.
 pub(crate) const FLOOD: u16 = 100;

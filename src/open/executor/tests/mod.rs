@@ -27,6 +27,7 @@ mod trust;
 struct Record {
     orders: Vec<Order>,
     jobs: Vec<(Job, String)>,
+    errands: Vec<Errand>,
     /// How often the capture process was distrusted.
     distrusted: usize,
 }
@@ -43,6 +44,10 @@ impl Outside for Probe {
 
     fn distrust(&mut self, _why: &'static str) {
         self.record.borrow_mut().distrusted += 1;
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        self.record.borrow_mut().errands.push(errand);
     }
 
     fn run(&mut self, job: Job) {

@@ -280,3 +280,70 @@ fn a_pad_that_goes_before_it_is_read_on_is_missed_and_seen_when_it_is_back() {
     lab.executor.look_at_pads(lab.now);
     assert!(!missed(&lab));
 }
+
+/// How many lines were left each time that somebody was told since the last call.
+fn told(lab: &Lab) -> Vec<usize> {
+    lab.record.borrow_mut().errands.drain(..).map(|errand| errand.left).collect()
+}
+
+#[test]
+fn a_pad_that_comes_down_to_few_lines_tells_somebody_once_each_time() {
+    let door = format!("{AHEAD}one_time_low = 4\none_time_low_command = tell\n");
+    let mut lab = Lab::with_six(&door);
+    let use_up = |lab: &mut Lab, line: &str| {
+        let slot = lab.slot_of(line);
+        lab.complete(slot);
+    };
+    use_up(&mut lab, "1,2");
+    assert_eq!(told(&lab), [0; 0]);
+    use_up(&mut lab, "3,4");
+    let errand = lab.record.borrow().errands[0].clone();
+    assert_eq!((&*errand.door, &*errand.pad, errand.path), ("ot", "pad", lab.path()));
+    assert_eq!(told(&lab), [4]);
+    use_up(&mut lab, "5,6");
+    lab.adopt(&door);
+    assert_eq!(told(&lab), [0; 0], "it was low all the time");
+    let text = fs::read_to_string(lab.path()).unwrap();
+    fs::write(lab.path(), format!("{text} 13,14\n 15,16")).unwrap();
+    lab.executor.look_at_pads(lab.now);
+    fs::write(lab.path(), format!("{text} 13,14\n 15,16\n")).unwrap();
+    lab.executor.look_at_pads(lab.now);
+    assert_eq!(told(&lab), [0; 0]);
+    use_up(&mut lab, "7,8");
+    assert_eq!(told(&lab), [4]);
+}
+
+#[test]
+fn a_pad_that_is_low_at_the_start_tells_somebody_and_one_with_the_limit_0_when_it_is_used_up() {
+    let lab = Lab::new(&format!("{AHEAD}one_time_low_command = tell\n"));
+    assert_eq!(told(&lab), [3]);
+    let mut lab = Lab::new(&format!("{AHEAD}one_time_low = 0\none_time_low_command = tell\n"));
+    for line in ["1,2", "3,4"] {
+        let slot = lab.slot_of(line);
+        lab.complete(slot);
+    }
+    assert_eq!(told(&lab), [0; 0]);
+    let slot = lab.slot_of("5,6");
+    lab.complete(slot);
+    assert_eq!(told(&lab), [0]);
+}
+
+#[test]
+fn what_becomes_of_sequences_is_counted_for_each_door_also_across_a_reload() {
+    let mut lab = Lab::with_six(AHEAD);
+    let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+    lab.now = at(5);
+    for line in ["1,2", "7,8"] {
+        let slot = lab.slot_of(line);
+        lab.complete(slot);
+    }
+    lab.now = at(9);
+    lab.adopt(AHEAD);
+    // The second one came from beyond the window, alone.
+    let standing = lab.executor.standing(lab.now);
+    let door = &standing.doors[0];
+    let tally = door.tally;
+    assert_eq!((tally.openings, tally.refusals, tally.struck), (1, 1, 2));
+    assert_eq!((tally.last_opened, tally.last_refused), (Some(at(5)), Some(at(5))));
+    assert_eq!((door.pads[0].left, door.pads[0].low), (Some(4), true));
+}
