@@ -8,5 +8,6 @@ mod lab;
 mod options;
 mod pads;
 mod support;
+mod waiting;
 #[cfg(target_os = "linux")]
 mod ways;

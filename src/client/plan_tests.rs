@@ -1,0 +1,125 @@
+//! Command lines, and the plans that they come to.
+
+use clap::{CommandFactory, Parser as _};
+
+use super::*;
+
+fn plan(line: &str) -> Plan {
+    Args::try_parse_from(line.split(' ')).unwrap().try_into().unwrap()
+}
+
+fn refusal(line: &str) -> String {
+    let error = Args::try_parse_from(line.split(' ')).and_then(Plan::try_from).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    error.to_string()
+}
+
+fn ports(line: &str) -> String {
+    match plan(line).source {
+        Source::Ports(steps) => {
+            steps.iter().map(|s| format!("{}{}", s.protocol, s.port)).collect::<Vec<_>>().join(" ")
+        }
+        Source::Pad { path, .. } => panic!("took the pad {}", path.display()),
+    }
+}
+
+fn pad(path: &str, resync: bool) -> Source {
+    Source::Pad { path: path.into(), resync }
+}
+
+#[test]
+fn is_a_consistent_command_line() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn defaults_are_those_of_the_manual() {
+    assert_eq!(
+        plan("knock host 7000"),
+        Plan {
+            host: "host".into(),
+            family: Family::Any,
+            source: Source::Ports(vec![Step::parse("7000", Protocol::Tcp).unwrap()]),
+            delay: Duration::from_millis(10),
+            wait: None,
+            retries: 0,
+            verbose: false,
+            quiet: false,
+            dry_run: false,
+        }
+    );
+}
+
+#[test]
+fn reads_ports_one_by_one_and_joined_by_commas() {
+    assert_eq!(ports("knock host 1 2:udp 3:tcp"), "tcp1 udp2 tcp3");
+    assert_eq!(ports("knock host 1,2:udp,3"), "tcp1 udp2 tcp3");
+    assert_eq!(ports("knock host 1, 2:UDP, 3"), "tcp1 udp2 tcp3");
+}
+
+#[test]
+fn udp_overrides_the_protocol_of_every_port() {
+    assert_eq!(ports("knock -u host 1 2:tcp 3:udp"), "udp1 udp2 udp3");
+    assert_eq!(ports("knock host 1 --udp"), "udp1");
+}
+
+#[test]
+fn takes_options_anywhere_and_in_both_lengths() {
+    let short = plan("knock -d 0 -4 -v host 1");
+    assert_eq!(short, plan("knock host 1 --verbose --ipv4 --delay=0"));
+    assert_eq!((short.delay, short.family, short.verbose), (Duration::ZERO, Family::V4, true));
+    assert_eq!(plan("knock -6 host 1").family, plan("knock --ipv6 host 1").family);
+    assert_eq!(plan("knock -6 host 1").family, Family::V6);
+}
+
+#[test]
+fn takes_a_pad_instead_of_ports() {
+    assert_eq!(plan("knock -f seqs host").source, pad("seqs", false));
+    assert_eq!(plan("knock host --file seqs --dry-run").source, pad("seqs", false));
+    assert!(plan("knock host --file seqs --dry-run").dry_run);
+}
+
+#[test]
+fn refuses_what_contradicts_itself() {
+    assert!(refusal("knock -4 -6 host 1").contains("'--ipv4' cannot be used with '--ipv6'"));
+    assert!(refusal("knock -f seqs host 1").contains("cannot be used with"));
+    assert!(refusal("knock -u -f seqs host").contains("cannot be used with"));
+    assert!(refusal("knock host").contains("<PORT[:tcp|udp]>"));
+    assert!(refusal("knock").contains("<HOST>"));
+}
+
+#[test]
+fn says_what_is_wrong_with_a_port() {
+    assert!(refusal("knock host 70000").contains("port 70000 is out of range (1-65535)"));
+    assert!(refusal("knock host 1,,2").contains("a port is missing here"));
+    assert!(refusal("knock host ,").contains("a port is missing here"));
+    assert!(refusal("knock host ssh").contains("`ssh` is not a port number"));
+    assert!(refusal("knock host 1:sctp").contains("unknown protocol `sctp` (tcp or udp)"));
+    assert!(refusal("knock -d soon host 1").contains("'soon'"));
+}
+
+#[test]
+fn takes_a_port_to_wait_for_and_how_often_to_knock_again() {
+    let waiting = plan("knock host 1 --wait 22/7 --retry 3");
+    assert_eq!((waiting.wait, waiting.retries), (Some("22/7".parse().unwrap()), 3));
+    assert_eq!(plan("knock -w 22 host 1").wait, Some("22/10".parse().unwrap()));
+    assert_eq!(plan("knock --retry 0 host 1").retries, 0);
+    assert_eq!(plan("knock -f seqs --resync host").source, pad("seqs", true));
+    assert!(plan("knock -q host 1").quiet);
+}
+
+#[test]
+fn refuses_to_wait_for_nothing_sensible() {
+    assert!(refusal("knock --retry 1 host 1").contains("--retry needs --wait"));
+    assert!(refusal("knock --retry 256 -w 22 host 1").contains("256 is not in 0..=255"));
+    assert!(refusal("knock --resync host 1").contains("--resync needs --file"));
+    assert!(
+        refusal("knock -w 22 host 1 22")
+            .contains("--wait cannot try port 22, which is one of the ports that are hit")
+    );
+    plan("knock -w 22 host 1 22:udp");
+    assert!(refusal("knock -w ssh host 1").contains("`ssh` is not a port number"));
+    assert!(refusal("knock -w 22/0 host 1").contains("`0` is not a number of seconds from 1 to 3600"));
+    assert!(refusal("knock -q -v host 1").contains("'--quiet' cannot be used with '--verbose'"));
+    assert!(refusal("knock -q --dry-run host 1").contains("'--quiet' cannot be used with '--dry-run'"));
+}
