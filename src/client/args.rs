@@ -1,9 +1,12 @@
 //! The command line of knock(1).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 
+use super::outlet::parse_source;
 use super::ports::{Ports, parse_ports};
 use super::wait::Wait;
 
@@ -28,12 +31,24 @@ pub struct Args {
     pub(super) delay: u32,
 
     /// Use an IPv4 address of the host
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    #[arg(short = '4', long, conflicts_with_all = ["ipv6", "both"])]
     pub(super) ipv4: bool,
 
     /// Use an IPv6 address of the host
-    #[arg(short = '6', long)]
+    #[arg(short = '6', long, conflicts_with = "both")]
     pub(super) ipv6: bool,
+
+    /// Knock over IPv4 and over IPv6, as far as the host has both; with --file each takes a sequence of its own
+    #[arg(long, conflicts_with = "source")]
+    pub(super) both: bool,
+
+    /// Send by this interface only
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) interface: Option<String>,
+
+    /// Send from this address of this host
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_source)]
+    pub(super) source: Option<IpAddr>,
 
     /// Say what is hit, and which address was chosen
     #[arg(short, long)]

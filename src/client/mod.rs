@@ -7,6 +7,7 @@ mod args;
 mod console;
 #[cfg(unix)]
 mod link;
+mod outlet;
 mod pad;
 mod plan;
 mod ports;
@@ -14,6 +15,7 @@ mod resolve;
 mod route;
 mod send;
 mod wait;
+mod ways;
 
 use std::io;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use seqgen::sequence::{Sequence, Step};
 
 pub use args::Args;
 pub use console::Console;
+pub use outlet::Outlet;
 pub use plan::{Plan, Source};
 pub use resolve::Family;
 pub use wait::{Wait, WaitError};
@@ -97,87 +100,91 @@ pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
 }
 
 fn carry_out(plan: &Plan, console: &mut Console) -> Result<(), Error> {
-    let address = find_way(plan, console)?;
+    let addresses = ways::find(plan, console)?;
     match plan.wait {
-        Some(wait) if !plan.dry_run => open(plan, wait, address, console),
-        _ => {
-            knock(plan, address, console)?;
-            if let Some(Wait { port, patience }) = plan.wait {
+        Some(wait) if !plan.dry_run => open(plan, wait, addresses, console),
+        Some(Wait { port, patience }) => {
+            knock(plan, &addresses, console)?;
+            for address in addresses {
                 let seconds = patience.as_secs();
                 console.line(format_args!("would wait up to {seconds} s for tcp {address}:{port}"));
             }
             Ok(())
         }
+        None => knock(plan, &addresses, console),
     }
 }
 
-/// Knocks if the port is shut, and again as often as is allowed, until it is open.
-fn open(plan: &Plan, wait: Wait, address: Address, console: &mut Console) -> Result<(), Error> {
-    let target = address.at(wait.port.get());
-    if wait::is_open(target) {
-        if plan.verbose {
-            console.note(format_args!("tcp {address}:{} is open already: not knocking", wait.port));
+/// Knocks where the port is shut, and again as often as is allowed, until it is open everywhere.
+fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console) -> Result<(), Error> {
+    let port = wait.port.get();
+    let (stand, mut shut): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| wait::is_open(address.at(port), &plan.outlet));
+    if plan.verbose {
+        for address in stand {
+            console.note(format_args!("tcp {address}:{port} is open already: not knocking"));
         }
-        return Ok(());
     }
     let mut knocks = 0;
-    loop {
-        knock(plan, address, console)?;
+    while !shut.is_empty() {
+        knock(plan, &shut, console)?;
         knocks += 1;
-        let start = Instant::now();
-        let opened = wait::opens_by(target, start + wait.patience, || {
+        let mut still = still_shut(plan, wait, &shut, console);
+        shut = still.iter().map(|(address, _)| *address).collect();
+        if knocks <= usize::from(plan.retries) {
+            for address in &shut {
+                console.note(format_args!("tcp {address}:{port} is still shut: knocking again"));
+            }
+        } else if let Some((address, reason)) = still.pop() {
+            return Err(Error::Shut { address, wait, knocks, reason });
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the port is open at all addresses: those where it is not in time, and why.
+fn still_shut(plan: &Plan, wait: Wait, at: &[Address], console: &mut Console) -> Vec<(Address, io::Error)> {
+    let start = Instant::now();
+    let mut shut = Vec::new();
+    for &address in at {
+        let name = format!("tcp {address}:{}", wait.port);
+        let opened = wait::opens_by(address.at(wait.port.get()), &plan.outlet, start + wait.patience, || {
             let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
-            console.progress(format_args!("waiting for tcp {address}:{}, {passed} s of {all}", wait.port));
+            console.progress(format_args!("waiting for {name}, {passed} s of {all}"));
         });
         console.clear_progress();
         match opened {
-            Ok(()) => {
-                if plan.verbose {
-                    let passed = start.elapsed().as_millis();
-                    console.note(format_args!(
-                        "tcp {address}:{} is open, {passed} ms after the knock",
-                        wait.port
-                    ));
-                }
-                return Ok(());
+            Err(reason) => shut.push((address, reason)),
+            Ok(()) if plan.verbose => {
+                console
+                    .note(format_args!("{name} is open, {} ms after the knock", start.elapsed().as_millis()));
             }
-            Err(reason) if knocks > plan.retries.into() => {
-                return Err(Error::Shut { address, wait, knocks, reason });
-            }
-            Err(_) => console.note(format_args!("tcp {address}:{} is still shut: knocking again", wait.port)),
+            Ok(()) => {}
         }
     }
+    shut
 }
 
-/// Hits the ports, or takes what a knock needs out of the pad and hits that.
-fn knock(plan: &Plan, address: Address, console: &mut Console) -> Result<(), Error> {
+/// Hits the ports at each address, or takes what that needs out of the pad and hits it: no two addresses get the same
+/// lines, as each is good for one opening.
+fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<(), Error> {
     match &plan.source {
-        Source::Ports(steps) => hit(plan, address, steps, console),
+        Source::Ports(steps) => addresses.iter().try_for_each(|&address| hit(plan, address, steps, console)),
         Source::Pad { path, resync } => {
-            let lines = Source::lines(*resync);
+            let each = Source::lines(*resync);
+            let all = each * addresses.len();
             let page =
-                if plan.dry_run { pad::peek(path, lines, console) } else { pad::take(path, lines, console) }?;
-            let steps: Vec<Step> = page.sequences.iter().flat_map(Sequence::steps).copied().collect();
-            let outcome = hit(plan, address, &steps, console);
+                if plan.dry_run { pad::peek(path, all, console) } else { pad::take(path, all, console) }?;
+            let outcome = page.sequences.chunks(each).zip(addresses).try_for_each(|(lines, &address)| {
+                let steps: Vec<Step> = lines.iter().flat_map(Sequence::steps).copied().collect();
+                hit(plan, address, &steps, console)
+            });
             if page.left < pad::FEW {
                 console.note(pad::left_in(page.left, path));
             }
             outcome
         }
     }
-}
-
-/// The first address of the host that fits the wanted family and can be reached from here.
-fn find_way(plan: &Plan, console: &mut Console) -> Result<Address, Error> {
-    let addresses = resolve::resolve(&plan.host, plan.family)?;
-    let choice = route::choose(&plan.host, &addresses)?;
-    if plan.verbose && (addresses.len() > 1 || !resolve::is_numeric(&plan.host)) {
-        for (address, reason) in &choice.passed_over {
-            console.note(format_args!("{}: passing over {address}: {reason}", plan.host));
-        }
-        console.note(format_args!("{}: chose {}", plan.host, choice.address));
-    }
-    Ok(choice.address)
 }
 
 fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> Result<(), Error> {
@@ -187,7 +194,7 @@ fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> 
         }
         return Ok(());
     }
-    send::send(steps, address, plan.delay, |hit| {
+    send::send(steps, address, &plan.outlet, plan.delay, |hit| {
         if plan.verbose {
             console.line(format_args!("hitting {hit}"));
         }

@@ -1,5 +1,6 @@
 //! What a command line comes to.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::error::ErrorKind;
 use seqgen::sequence::{Protocol, Step};
 
 use super::args::Args;
+use super::outlet::Outlet;
 use super::resolve::Family;
 use super::wait::Wait;
 
@@ -18,6 +20,8 @@ pub struct Plan {
     pub host: String,
     /// Which of its addresses will do.
     pub family: Family,
+    /// How packets leave this host.
+    pub outlet: Outlet,
     /// Where the ports come from.
     pub source: Source,
     /// The pause between two hits.
@@ -66,6 +70,8 @@ enum Misuse {
         "--wait cannot try port {0}, which is one of the ports that are hit: trying it would be another hit"
     )]
     WaitForHit(u16),
+    #[error("--source {0} is not of the family that is to be knocked over, {1}")]
+    SourceFamily(IpAddr, Family),
 }
 
 impl From<Misuse> for clap::Error {
@@ -86,11 +92,13 @@ impl TryFrom<Args> for Plan {
         if args.resync && matches!(source, Source::Ports(_)) {
             return Err(Misuse::ResyncWithoutPad.into());
         }
-        let family = match (args.ipv4, args.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
+        let family = match (args.ipv4, args.ipv6, args.both) {
+            (true, _, _) => Family::V4,
+            (_, true, _) => Family::V6,
+            (_, _, true) => Family::Both,
             _ => Family::Any,
         };
+        let family = family_from(args.source, family)?;
         let retries = args.retry.unwrap_or(0);
         if retries > 0 && args.wait.is_none() {
             return Err(Misuse::RetryWithoutWait.into());
@@ -103,6 +111,7 @@ impl TryFrom<Args> for Plan {
         Ok(Plan {
             host: args.host,
             family,
+            outlet: Outlet { interface: args.interface, source: args.source },
             source,
             delay: Duration::from_millis(args.delay.into()),
             wait: args.wait,
@@ -111,6 +120,16 @@ impl TryFrom<Args> for Plan {
             quiet: args.quiet,
             dry_run: args.dry_run,
         })
+    }
+}
+
+/// The family that is wanted where packets are to leave from `source`.
+fn family_from(source: Option<IpAddr>, wanted: Family) -> Result<Family, Misuse> {
+    match (source, wanted) {
+        (None, _) => Ok(wanted),
+        (Some(IpAddr::V4(_)), Family::Any | Family::V4) => Ok(Family::V4),
+        (Some(IpAddr::V6(_)), Family::Any | Family::V6) => Ok(Family::V6),
+        (Some(source), _) => Err(Misuse::SourceFamily(source, wanted)),
     }
 }
 

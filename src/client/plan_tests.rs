@@ -39,6 +39,7 @@ fn defaults_are_those_of_the_manual() {
         Plan {
             host: "host".into(),
             family: Family::Any,
+            outlet: Outlet::default(),
             source: Source::Ports(vec![Step::parse("7000", Protocol::Tcp).unwrap()]),
             delay: Duration::from_millis(10),
             wait: None,
@@ -122,4 +123,25 @@ fn refuses_to_wait_for_nothing_sensible() {
     assert!(refusal("knock -w 22/0 host 1").contains("`0` is not a number of seconds from 1 to 3600"));
     assert!(refusal("knock -q -v host 1").contains("'--quiet' cannot be used with '--verbose'"));
     assert!(refusal("knock -q --dry-run host 1").contains("'--quiet' cannot be used with '--dry-run'"));
+}
+
+#[test]
+fn takes_a_way_out() {
+    let chosen = plan("knock --interface eth0 --source 192.0.2.2 host 1");
+    let outlet = Outlet { interface: Some("eth0".into()), source: Some("192.0.2.2".parse().unwrap()) };
+    assert_eq!((chosen.outlet, chosen.family), (outlet, Family::V4));
+    assert_eq!(plan("knock --source 2001:db8::2 host 1").family, Family::V6);
+    assert_eq!(plan("knock -6 --source 2001:db8::2 host 1").family, Family::V6);
+    assert_eq!(plan("knock --both host 1").family, Family::Both);
+}
+
+#[test]
+fn refuses_families_that_do_not_agree() {
+    let wrong = "--source 192.0.2.2 is not of the family that is to be knocked over, IPv6";
+    assert!(refusal("knock -6 --source 192.0.2.2 host 1").contains(wrong));
+    assert!(
+        refusal("knock --both --source 192.0.2.2 host 1").contains("'--both' cannot be used with '--source")
+    );
+    assert!(refusal("knock --both -4 host 1").contains("'--both' cannot be used with"));
+    assert!(refusal("knock --both -6 host 1").contains("'--both' cannot be used with"));
 }

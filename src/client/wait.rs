@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use seqgen::sequence::{Protocol, SequenceError, Step};
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
+
+use super::outlet::Outlet;
 
 /// How long to wait where nobody says.
 const PATIENCE: u16 = 10;
@@ -83,20 +85,25 @@ impl fmt::Display for Wait {
 }
 
 /// Whether a connection stands within one round trip, which ends it again.
-pub(super) fn is_open(target: SocketAddr) -> bool {
-    connect(target, GLANCE).is_ok()
+pub(super) fn is_open(target: SocketAddr, outlet: &Outlet) -> bool {
+    connect(target, outlet, GLANCE).is_ok()
 }
 
 /// Tries to connect until a connection stands or `deadline` is over, at least once; why the last attempt failed.
 ///
 /// `tick` is called before each attempt.
-pub(super) fn opens_by(target: SocketAddr, deadline: Instant, mut tick: impl FnMut()) -> io::Result<()> {
+pub(super) fn opens_by(
+    target: SocketAddr,
+    outlet: &Outlet,
+    deadline: Instant,
+    mut tick: impl FnMut(),
+) -> io::Result<()> {
     let mut limit = FIRST_ATTEMPT;
     loop {
         tick();
         let left = deadline.saturating_duration_since(Instant::now());
         // An attempt that may take no time at all is none.
-        match connect(target, limit.min(left).max(FIRST_ATTEMPT)) {
+        match connect(target, outlet, limit.min(left).max(FIRST_ATTEMPT)) {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => limit = (2 * limit).min(LONGEST_ATTEMPT),
@@ -105,8 +112,8 @@ pub(super) fn opens_by(target: SocketAddr, deadline: Instant, mut tick: impl FnM
     }
 }
 
-fn connect(target: SocketAddr, limit: Duration) -> io::Result<()> {
-    Socket::new(Domain::for_address(target), Type::STREAM, None)?.connect_timeout(&target.into(), limit)
+fn connect(target: SocketAddr, outlet: &Outlet, limit: Duration) -> io::Result<()> {
+    outlet.socket(target, Type::STREAM)?.connect_timeout(&target.into(), limit)
 }
 
 #[cfg(test)]
@@ -147,12 +154,13 @@ mod tests {
     fn tells_open_from_shut() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let target = listener.local_addr().unwrap();
-        assert!(is_open(target));
-        opens_by(target, Instant::now(), || ()).unwrap();
+        assert!(is_open(target, &Outlet::default()));
+        opens_by(target, &Outlet::default(), Instant::now(), || ()).unwrap();
         drop(listener);
-        assert!(!is_open(target));
+        assert!(!is_open(target, &Outlet::default()));
         let mut attempts = 0;
-        let error = opens_by(target, Instant::now() + 2 * PAUSE, || attempts += 1).unwrap_err();
+        let error =
+            opens_by(target, &Outlet::default(), Instant::now() + 2 * PAUSE, || attempts += 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert!((2..=4).contains(&attempts), "{attempts}");
     }

@@ -6,6 +6,8 @@ mod hits;
 #[cfg(target_os = "linux")]
 mod lab;
 mod options;
+#[cfg(target_os = "linux")]
+mod outlets;
 mod pads;
 mod support;
 mod waiting;
