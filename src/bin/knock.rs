@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use knockd::client::{self, Args, Console, Plan};
+use knockd::client::{self, Args, Console};
 
 fn main() -> ExitCode {
-    let plan = Plan::try_from(Args::parse()).unwrap_or_else(|error| error.exit());
     let watched = io::stderr().is_terminal();
-    client::run(&plan, &mut Console::new(&mut io::stdout(), &mut io::stderr(), watched)).into()
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    client::main(Args::parse(), &mut Console::new(&mut out, &mut err, watched)).into()
 }

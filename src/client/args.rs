@@ -18,7 +18,8 @@ use super::wait::Wait;
     version,
     args_override_self = true,
     about = "Hit ports of a host in order, so that its knockd opens a door",
-    override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST",
+    override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST\n       \
+                      knock [OPTIONS] PROFILE\n       knock [--config FILE] --list",
     after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs --wait 22 server.example"
 )]
 pub struct Args {
@@ -26,9 +27,9 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "file")]
     pub(super) udp: bool,
 
-    /// Wait MS milliseconds between hits
-    #[arg(short, long, value_name = "MS", default_value_t = 10)]
-    pub(super) delay: u32,
+    /// Wait MS milliseconds between hits [default: 10]
+    #[arg(short, long, value_name = "MS")]
+    pub(super) delay: Option<u32>,
 
     /// Use an IPv4 address of the host
     #[arg(short = '4', long, conflicts_with_all = ["ipv6", "both"])]
@@ -74,19 +75,29 @@ pub struct Args {
     #[arg(long)]
     pub(super) resync: bool,
 
+    /// Take profiles from this file, not from ~/.config/knock/config.toml
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Show all profiles, and how many sequences each has left
+    #[arg(long, conflicts_with_all = [
+        "host", "udp", "delay", "ipv4", "ipv6", "both", "interface", "source", "verbose", "quiet", "file", "wait",
+        "retry", "resync", "dry_run",
+    ])]
+    pub(super) list: bool,
+
     /// Show what would be hit; send nothing and strike nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// The host to knock at: a name or an address
-    #[arg(value_name = "HOST")]
-    pub(super) host: String,
+    /// The host to knock at: a name, an address or a profile
+    #[arg(value_name = "HOST", required_unless_present = "list")]
+    pub(super) host: Option<String>,
 
     /// The ports to hit, in order
     #[arg(
         value_name = "PORT[:tcp|udp]",
         value_parser = parse_ports,
-        required_unless_present = "file",
         conflicts_with = "file"
     )]
     pub(super) ports: Vec<Ports>,

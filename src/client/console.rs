@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
+
+use crate::report::Report;
 
 /// The client's two outputs.
 ///
@@ -47,6 +50,23 @@ impl<'a> Console<'a> {
     pub(super) fn error(&mut self, text: impl Display) {
         self.clear_progress();
         let _ = writeln!(self.err, "knock: {text}");
+    }
+
+    /// An error of the command line, as clap shows it.
+    pub(super) fn usage(&mut self, error: &clap::Error) {
+        let text = error.render();
+        let _ = if self.colour() { write!(self.err, "{}", text.ansi()) } else { write!(self.err, "{text}") };
+    }
+
+    /// What is wrong with the file at `path`.
+    pub(super) fn report(&mut self, path: &Path, report: &Report) {
+        let _ = write!(self.err, "{}", report.render(self.colour()));
+        self.error(format_args!("the profiles in {} cannot be used; nothing was sent", path.display()));
+    }
+
+    /// See <https://no-color.org>.
+    fn colour(&self) -> bool {
+        self.watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
     /// What is going on, in place of what was going on before.

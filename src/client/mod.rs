@@ -11,6 +11,7 @@ mod outlet;
 mod pad;
 mod plan;
 mod ports;
+mod profiles;
 mod resolve;
 mod route;
 mod send;
@@ -31,6 +32,8 @@ pub use resolve::Family;
 pub use wait::{Wait, WaitError};
 
 use pad::PadError;
+use plan::PlanError;
+use profiles::{ProfileError, Profiles};
 use resolve::Address;
 
 /// How a knock ended, as a shell sees it.
@@ -38,8 +41,10 @@ use resolve::Address;
 pub enum Outcome {
     /// Every hit was sent (or, in a dry run, shown), or the port that was to be waited for is open: exit code 0.
     Done,
-    /// Something failed, and why was said: exit code 1.  Exit code 2, a usage error, is clap's.
+    /// Something failed, and why was said: exit code 1.
     Failed,
+    /// The command line or the profiles make no sense, and why was said: exit code 2.
+    Misused,
     /// The pad holds no live sequence any more, or too few: exit code 3.
     UsedUp,
     /// The port that was waited for is still shut: exit code 4.
@@ -51,6 +56,7 @@ impl From<Outcome> for ExitCode {
         ExitCode::from(match outcome {
             Outcome::Done => 0,
             Outcome::Failed => 1,
+            Outcome::Misused => 2,
             Outcome::UsedUp => 3,
             Outcome::Shut => 4,
         })
@@ -83,6 +89,30 @@ impl From<&Error> for Outcome {
             _ => Outcome::Failed,
         }
     }
+}
+
+/// Does what `args` ask for, saying on `console` what there is to say, and tells how it ended.
+pub fn main(args: Args, console: &mut Console) -> Outcome {
+    let done = if args.list { list(&args, console) } else { Plan::of(args).map(|plan| run(&plan, console)) };
+    done.unwrap_or_else(|error| {
+        match error {
+            PlanError::Usage(error) => console.usage(&error),
+            PlanError::Profiles(ProfileError::Refused { path, report }) => console.report(&path, &report),
+            PlanError::Profiles(error) => console.error(error),
+        }
+        Outcome::Misused
+    })
+}
+
+fn list(args: &Args, console: &mut Console) -> Result<Outcome, PlanError> {
+    match Profiles::load(args.config.as_deref()).map_err(PlanError::Profiles)? {
+        Some(profiles) => profiles::list(&profiles, console),
+        None => match profiles::usual_path() {
+            Some(path) => console.note(format_args!("no profiles: there is no {}", path.display())),
+            None => console.note("no profiles: the home directory is not known"),
+        },
+    }
+    Ok(Outcome::Done)
 }
 
 /// Carries out `plan`, saying on `console` what there is to say, and tells how it ended.

@@ -5,11 +5,13 @@ use clap::{CommandFactory, Parser as _};
 use super::*;
 
 fn plan(line: &str) -> Plan {
-    Args::try_parse_from(line.split(' ')).unwrap().try_into().unwrap()
+    Plan::with("host".into(), Args::try_parse_from(line.split(' ')).unwrap(), None).unwrap()
 }
 
 fn refusal(line: &str) -> String {
-    let error = Args::try_parse_from(line.split(' ')).and_then(Plan::try_from).unwrap_err();
+    let planned = Args::try_parse_from(line.split(' '))
+        .and_then(|args| Plan::with("host".into(), args, None).map_err(clap::Error::from));
+    let error = planned.unwrap_err();
     assert_eq!(error.exit_code(), 2);
     error.to_string()
 }
@@ -144,4 +146,89 @@ fn refuses_families_that_do_not_agree() {
     );
     assert!(refusal("knock --both -4 host 1").contains("'--both' cannot be used with"));
     assert!(refusal("knock --both -6 host 1").contains("'--both' cannot be used with"));
+}
+
+/// What the profile comes to with this command line.
+fn with_profile(line: &str, profile: &Profile) -> Result<Plan, Misuse> {
+    let args = Args::try_parse_from(format!("knock office {line}").split_whitespace()).unwrap();
+    Plan::with("office".into(), args, Some(profile))
+}
+
+fn office() -> Profile {
+    Profile {
+        name: "office".into(),
+        address: "server.example".into(),
+        file: None,
+        ports: Some(vec![Step::parse("7000", Protocol::Tcp).unwrap()]),
+        udp: true,
+        delay: Some(30),
+        family: Some(Family::V4),
+        interface: Some("eth0".into()),
+        source: Some("192.0.2.2".parse().unwrap()),
+        wait: Some("22/5".parse().unwrap()),
+        retry: Some(2),
+    }
+}
+
+#[test]
+fn a_profile_says_what_the_command_line_does_not() {
+    assert_eq!(
+        with_profile("", &office()),
+        Ok(Plan {
+            host: "server.example".into(),
+            family: Family::V4,
+            outlet: Outlet { interface: Some("eth0".into()), source: Some("192.0.2.2".parse().unwrap()) },
+            source: Source::Ports(vec![Step::parse("7000", Protocol::Udp).unwrap()]),
+            delay: Duration::from_millis(30),
+            wait: Some("22/5".parse().unwrap()),
+            retries: 2,
+            verbose: false,
+            quiet: false,
+            dry_run: false,
+        })
+    );
+}
+
+#[test]
+fn the_command_line_goes_before_the_profile() {
+    let line = "1 -d 7 -6 --interface eth1 --source 2001:db8::2 -w 443 --retry 0";
+    assert_eq!(
+        with_profile(line, &office()),
+        Ok(Plan {
+            host: "server.example".into(),
+            family: Family::V6,
+            outlet: Outlet { interface: Some("eth1".into()), source: Some("2001:db8::2".parse().unwrap()) },
+            // What the profile says of its own ports does not hold for others.
+            source: Source::Ports(vec![Step::parse("1", Protocol::Tcp).unwrap()]),
+            delay: Duration::from_millis(7),
+            wait: Some("443/10".parse().unwrap()),
+            retries: 0,
+            verbose: false,
+            quiet: false,
+            dry_run: false,
+        })
+    );
+    assert_eq!(with_profile("-f seqs --resync", &office()).unwrap().source, pad("seqs", true));
+    let file = Profile { file: Some("/seqs".into()), ports: None, ..office() };
+    assert_eq!(with_profile("--resync", &file).unwrap().source, pad("/seqs", true));
+    assert_eq!(
+        with_profile("1:udp", &file).unwrap().source,
+        Source::Ports(vec![Step::parse("1:udp", Protocol::Tcp).unwrap()])
+    );
+}
+
+#[test]
+fn what_a_profile_and_the_command_line_say_must_go_together() {
+    let source = "192.0.2.2".parse().unwrap();
+    assert_eq!(with_profile("-6", &office()), Err(Misuse::SourceFamily(source, Family::V6)));
+    assert_eq!(with_profile("--both", &office()), Err(Misuse::SourceFamily(source, Family::Both)));
+    assert_eq!(with_profile("--resync", &office()), Err(Misuse::ResyncWithoutPad));
+    assert_eq!(with_profile("22", &office()), Err(Misuse::WaitForHit(22)));
+    let file = Profile { file: Some("/seqs".into()), ports: None, ..office() };
+    assert_eq!(with_profile("-u", &file), Err(Misuse::UdpWithPad));
+    let neither = Profile { ports: None, ..office() };
+    assert_eq!(with_profile("", &neither), Err(Misuse::EmptyProfile("office".into())));
+    let patient = Profile { wait: None, ..office() };
+    assert_eq!(with_profile("", &patient), Err(Misuse::RetryWithoutWait));
+    assert_eq!(with_profile("-w 22", &patient).unwrap().retries, 2);
 }

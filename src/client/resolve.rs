@@ -30,7 +30,8 @@ impl Family {
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Family::Any | Family::Both => "IP",
+            Family::Any => "IP",
+            Family::Both => "IPv4 and IPv6",
             Family::V4 => "IPv4",
             Family::V6 => "IPv6",
         })

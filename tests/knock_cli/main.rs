@@ -9,6 +9,7 @@ mod options;
 #[cfg(target_os = "linux")]
 mod outlets;
 mod pads;
+mod profiles;
 mod support;
 mod waiting;
 #[cfg(target_os = "linux")]
