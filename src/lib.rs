@@ -30,6 +30,7 @@ pub mod packet;
 pub mod privileges;
 #[cfg(feature = "daemon")]
 mod quota;
+pub mod report;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 pub mod sandbox;
 #[cfg(feature = "daemon")]

@@ -1,12 +1,14 @@
-//! The command line of knock(1), and the plan that it comes to.
+//! The command line of knock(1).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Parser;
-use seqgen::sequence::{Protocol, SequenceError, Step};
+use clap::builder::NonEmptyStringValueParser;
 
-use super::resolve::Family;
+use super::outlet::parse_source;
+use super::ports::{Ports, parse_ports};
+use super::wait::Wait;
 
 /// The command line, as it was typed.
 #[derive(Debug, Parser)]
@@ -16,202 +18,87 @@ use super::resolve::Family;
     version,
     args_override_self = true,
     about = "Hit ports of a host in order, so that its knockd opens a door",
-    override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST",
-    after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs server.example"
+    override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST\n       \
+                      knock [OPTIONS] PROFILE\n       knock [--config FILE] --list",
+    after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs --wait 22 server.example"
 )]
 pub struct Args {
     /// Make every hit a UDP packet (TCP is the default)
     #[arg(short, long, conflicts_with = "file")]
-    udp: bool,
+    pub(super) udp: bool,
 
-    /// Wait MS milliseconds between hits
-    #[arg(short, long, value_name = "MS", default_value_t = 10)]
-    delay: u32,
+    /// Wait MS milliseconds between hits [default: 10]
+    #[arg(short, long, value_name = "MS")]
+    pub(super) delay: Option<u32>,
 
     /// Use an IPv4 address of the host
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    ipv4: bool,
+    #[arg(short = '4', long, conflicts_with_all = ["ipv6", "both"])]
+    pub(super) ipv4: bool,
 
     /// Use an IPv6 address of the host
-    #[arg(short = '6', long)]
-    ipv6: bool,
+    #[arg(short = '6', long, conflicts_with = "both")]
+    pub(super) ipv6: bool,
+
+    /// Knock over IPv4 and over IPv6, as far as the host has both; with --file each takes a sequence of its own
+    #[arg(long, conflicts_with = "source")]
+    pub(super) both: bool,
+
+    /// Send by this interface only
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) interface: Option<String>,
+
+    /// Send from this address of this host
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_source)]
+    pub(super) source: Option<IpAddr>,
 
     /// Say what is hit, and which address was chosen
     #[arg(short, long)]
-    verbose: bool,
+    pub(super) verbose: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with_all = ["verbose", "dry_run"])]
+    pub(super) quiet: bool,
 
     /// Take the next one-time sequence of this file, and strike it before the first hit
     #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
+
+    /// Knock only if this TCP port is shut, then wait until it is open (10 seconds at most, or SECONDS)
+    #[arg(short, long, value_name = "PORT[/SECONDS]")]
+    pub(super) wait: Option<Wait>,
+
+    /// Knock up to N times more, until the port that --wait names is open
+    #[arg(long, value_name = "N")]
+    pub(super) retry: Option<u8>,
+
+    /// Take two sequences of the file, one after the other: the way back in after many lost knocks
+    #[arg(long)]
+    pub(super) resync: bool,
+
+    /// Take profiles from this file, not from ~/.config/knock/config.toml
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Show all profiles, and how many sequences each has left
+    #[arg(long, conflicts_with_all = [
+        "host", "udp", "delay", "ipv4", "ipv6", "both", "interface", "source", "verbose", "quiet", "file", "wait",
+        "retry", "resync", "dry_run",
+    ])]
+    pub(super) list: bool,
 
     /// Show what would be hit; send nothing and strike nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
-    /// The host to knock at: a name or an address
-    #[arg(value_name = "HOST")]
-    host: String,
+    /// The host to knock at: a name, an address or a profile
+    #[arg(value_name = "HOST", required_unless_present = "list")]
+    pub(super) host: Option<String>,
 
     /// The ports to hit, in order
     #[arg(
         value_name = "PORT[:tcp|udp]",
         value_parser = parse_ports,
-        required_unless_present = "file",
         conflicts_with = "file"
     )]
-    ports: Vec<Ports>,
-}
-
-/// The ports of one argument; a type of its own, as clap takes a bare `Vec` for the whole list of arguments.
-#[derive(Clone, Debug)]
-struct Ports(Vec<Step>);
-
-/// Reads one argument: a port, or several joined by commas as they stand in a configuration, where copying may
-/// leave a comma at the end.
-fn parse_ports(text: &str) -> Result<Ports, SequenceError> {
-    let list = text.strip_suffix(',').unwrap_or(text);
-    list.split(',').map(|part| Step::parse(part, Protocol::Tcp)).collect::<Result<_, _>>().map(Ports)
-}
-
-/// What is to be done, in the client's own terms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Name or address of the host, as it was typed.
-    pub host: String,
-    /// Which of its addresses will do.
-    pub family: Family,
-    /// Where the ports come from.
-    pub source: Source,
-    /// The pause between two hits.
-    pub delay: Duration,
-    /// Whether every hit is announced.
-    pub verbose: bool,
-    /// Whether everything is only shown.
-    pub dry_run: bool,
-}
-
-/// Where the ports of a knock come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The command line; never empty.
-    Ports(Vec<Step>),
-    /// The next live line of the pad at this path.
-    Pad(PathBuf),
-}
-
-impl From<Args> for Plan {
-    fn from(args: Args) -> Plan {
-        let over = |step: Step| if args.udp { Step { protocol: Protocol::Udp, ..step } } else { step };
-        let source = match args.file {
-            Some(path) => Source::Pad(path),
-            None => Source::Ports(args.ports.into_iter().flat_map(|ports| ports.0).map(over).collect()),
-        };
-        let family = match (args.ipv4, args.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        };
-        Plan {
-            host: args.host,
-            family,
-            source,
-            delay: Duration::from_millis(args.delay.into()),
-            verbose: args.verbose,
-            dry_run: args.dry_run,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn plan(line: &str) -> Plan {
-        Args::try_parse_from(line.split(' ')).unwrap().into()
-    }
-
-    fn refusal(line: &str) -> String {
-        let error = Args::try_parse_from(line.split(' ')).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        error.to_string()
-    }
-
-    fn ports(line: &str) -> String {
-        match plan(line).source {
-            Source::Ports(steps) => {
-                steps.iter().map(|s| format!("{}{}", s.protocol, s.port)).collect::<Vec<_>>().join(" ")
-            }
-            Source::Pad(path) => panic!("took the pad {}", path.display()),
-        }
-    }
-
-    #[test]
-    fn is_a_consistent_command_line() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_manual() {
-        assert_eq!(
-            plan("knock host 7000"),
-            Plan {
-                host: "host".into(),
-                family: Family::Any,
-                source: Source::Ports(vec![Step::parse("7000", Protocol::Tcp).unwrap()]),
-                delay: Duration::from_millis(10),
-                verbose: false,
-                dry_run: false,
-            }
-        );
-    }
-
-    #[test]
-    fn reads_ports_one_by_one_and_joined_by_commas() {
-        assert_eq!(ports("knock host 1 2:udp 3:tcp"), "tcp1 udp2 tcp3");
-        assert_eq!(ports("knock host 1,2:udp,3"), "tcp1 udp2 tcp3");
-        assert_eq!(ports("knock host 1, 2:UDP, 3"), "tcp1 udp2 tcp3");
-    }
-
-    #[test]
-    fn udp_overrides_the_protocol_of_every_port() {
-        assert_eq!(ports("knock -u host 1 2:tcp 3:udp"), "udp1 udp2 udp3");
-        assert_eq!(ports("knock host 1 --udp"), "udp1");
-    }
-
-    #[test]
-    fn takes_options_anywhere_and_in_both_lengths() {
-        let short = plan("knock -d 0 -4 -v host 1");
-        assert_eq!(short, plan("knock host 1 --verbose --ipv4 --delay=0"));
-        assert_eq!((short.delay, short.family, short.verbose), (Duration::ZERO, Family::V4, true));
-        assert_eq!(plan("knock -6 host 1").family, plan("knock --ipv6 host 1").family);
-        assert_eq!(plan("knock -6 host 1").family, Family::V6);
-    }
-
-    #[test]
-    fn takes_a_pad_instead_of_ports() {
-        assert_eq!(plan("knock -f seqs host").source, Source::Pad("seqs".into()));
-        assert_eq!(plan("knock host --file seqs --dry-run").source, Source::Pad("seqs".into()));
-        assert!(plan("knock host --file seqs --dry-run").dry_run);
-    }
-
-    #[test]
-    fn refuses_what_contradicts_itself() {
-        assert!(refusal("knock -4 -6 host 1").contains("'--ipv4' cannot be used with '--ipv6'"));
-        assert!(refusal("knock -f seqs host 1").contains("cannot be used with"));
-        assert!(refusal("knock -u -f seqs host").contains("cannot be used with"));
-        assert!(refusal("knock host").contains("<PORT[:tcp|udp]>"));
-        assert!(refusal("knock").contains("<HOST>"));
-    }
-
-    #[test]
-    fn says_what_is_wrong_with_a_port() {
-        assert!(refusal("knock host 70000").contains("port 70000 is out of range (1-65535)"));
-        assert!(refusal("knock host 1,,2").contains("a port is missing here"));
-        assert!(refusal("knock host ,").contains("a port is missing here"));
-        assert!(refusal("knock host ssh").contains("`ssh` is not a port number"));
-        assert!(refusal("knock host 1:sctp").contains("unknown protocol `sctp` (tcp or udp)"));
-        assert!(refusal("knock -d soon host 1").contains("'soon'"));
-    }
+    pub(super) ports: Vec<Ports>,
 }

@@ -61,6 +61,11 @@ pub(super) fn dead(links: &[Link], source: SocketAddr) -> Option<(&str, LinkStat
     holders().find_map(|link| state(link.flags).map(|state| (link.name.as_str(), state)))
 }
 
+/// What keeps the interface of this name from sending, if anything does.
+pub(super) fn state_of(links: &[Link], name: &str) -> Option<LinkState> {
+    links.iter().find(|link| link.name == name).and_then(|link| state(link.flags))
+}
+
 fn state(flags: InterfaceFlags) -> Option<LinkState> {
     if !flags.contains(InterfaceFlags::IFF_UP) {
         Some(LinkState::Down)
@@ -111,6 +116,12 @@ mod tests {
     fn one_fit_interface_is_enough() {
         let links = [link("cable", "192.0.2.1", InterfaceFlags::IFF_UP), link("radio", "192.0.2.1", FIT)];
         assert_eq!(dead_for(&links, "192.0.2.1"), None);
+    }
+
+    #[test]
+    fn finds_an_interface_by_its_name() {
+        let links = [link("a", "192.0.2.1", FIT), link("b", "192.0.2.2", InterfaceFlags::IFF_UP)];
+        assert_eq!(["a", "b", "c"].map(|name| state_of(&links, name)), [None, Some(LinkState::NoLink), None]);
     }
 
     #[test]

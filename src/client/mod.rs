@@ -7,39 +7,58 @@ mod args;
 mod console;
 #[cfg(unix)]
 mod link;
+mod outlet;
 mod pad;
+mod plan;
+mod ports;
+mod profiles;
 mod resolve;
 mod route;
 mod send;
+mod wait;
+mod ways;
 
+use std::io;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use seqgen::sequence::Step;
+use seqgen::sequence::{Sequence, Step};
 
-pub use args::{Args, Plan, Source};
+pub use args::Args;
 pub use console::Console;
+pub use outlet::Outlet;
+pub use plan::{Plan, Source};
 pub use resolve::Family;
+pub use wait::{Wait, WaitError};
 
 use pad::PadError;
+use plan::PlanError;
+use profiles::{ProfileError, Profiles};
 use resolve::Address;
 
 /// How a knock ended, as a shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every hit was sent (or, in a dry run, shown): exit code 0.
-    Sent,
-    /// Something failed, and why was said: exit code 1.  Exit code 2, a usage error, is clap's.
+    /// Every hit was sent (or, in a dry run, shown), or the port that was to be waited for is open: exit code 0.
+    Done,
+    /// Something failed, and why was said: exit code 1.
     Failed,
-    /// The pad holds no live sequence any more: exit code 3.
+    /// The command line or the profiles make no sense, and why was said: exit code 2.
+    Misused,
+    /// The pad holds no live sequence any more, or too few: exit code 3.
     UsedUp,
+    /// The port that was waited for is still shut: exit code 4.
+    Shut,
 }
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> ExitCode {
         ExitCode::from(match outcome {
-            Outcome::Sent => 0,
+            Outcome::Done => 0,
             Outcome::Failed => 1,
+            Outcome::Misused => 2,
             Outcome::UsedUp => 3,
+            Outcome::Shut => 4,
         })
     }
 }
@@ -54,48 +73,148 @@ enum Error {
     Pad(#[from] PadError),
     #[error(transparent)]
     Send(#[from] send::SendError),
+    #[error("tcp {address}:{port} is still shut {} s after the {}: {reason}", .wait.patience.as_secs(), nth(*.knocks), port = .wait.port)]
+    Shut { address: Address, wait: Wait, knocks: usize, reason: io::Error },
 }
 
-/// Carries out `plan`, saying on `console` what there is to say, and tells how it ended.
-pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
-    match knock(plan, console) {
-        Ok(()) => Outcome::Sent,
-        Err(error) => {
-            console.note(&error);
-            match error {
-                Error::Pad(PadError::UsedUp { .. } | PadError::Unfinished { .. }) => Outcome::UsedUp,
-                _ => Outcome::Failed,
-            }
+fn nth(knocks: usize) -> String {
+    if knocks == 1 { "knock".to_owned() } else { format!("last of {knocks} knocks") }
+}
+
+impl From<&Error> for Outcome {
+    fn from(error: &Error) -> Outcome {
+        match error {
+            Error::Pad(pad) if pad.is_used_up() => Outcome::UsedUp,
+            Error::Shut { .. } => Outcome::Shut,
+            _ => Outcome::Failed,
         }
     }
 }
 
-fn knock(plan: &Plan, console: &mut Console) -> Result<(), Error> {
-    let address = find_way(plan, console)?;
+/// Does what `args` ask for, saying on `console` what there is to say, and tells how it ended.
+pub fn main(args: Args, console: &mut Console) -> Outcome {
+    let done = if args.list { list(&args, console) } else { Plan::of(args).map(|plan| run(&plan, console)) };
+    done.unwrap_or_else(|error| {
+        match error {
+            PlanError::Usage(error) => console.usage(&error),
+            PlanError::Profiles(ProfileError::Refused { path, report }) => console.report(&path, &report),
+            PlanError::Profiles(error) => console.error(error),
+        }
+        Outcome::Misused
+    })
+}
+
+fn list(args: &Args, console: &mut Console) -> Result<Outcome, PlanError> {
+    match Profiles::load(args.config.as_deref()).map_err(PlanError::Profiles)? {
+        Some(profiles) => profiles::list(&profiles, console),
+        None => match profiles::usual_path() {
+            Some(path) => console.note(format_args!("no profiles: there is no {}", path.display())),
+            None => console.note("no profiles: the home directory is not known"),
+        },
+    }
+    Ok(Outcome::Done)
+}
+
+/// Carries out `plan`, saying on `console` what there is to say, and tells how it ended.
+pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
+    if plan.quiet {
+        console.hush();
+    }
+    match carry_out(plan, console) {
+        Ok(()) => Outcome::Done,
+        Err(error) => {
+            console.error(&error);
+            Outcome::from(&error)
+        }
+    }
+}
+
+fn carry_out(plan: &Plan, console: &mut Console) -> Result<(), Error> {
+    let addresses = ways::find(plan, console)?;
+    match plan.wait {
+        Some(wait) if !plan.dry_run => open(plan, wait, addresses, console),
+        Some(Wait { port, patience }) => {
+            knock(plan, &addresses, console)?;
+            for address in addresses {
+                let seconds = patience.as_secs();
+                console.line(format_args!("would wait up to {seconds} s for tcp {address}:{port}"));
+            }
+            Ok(())
+        }
+        None => knock(plan, &addresses, console),
+    }
+}
+
+/// Knocks where the port is shut, and again as often as is allowed, until it is open everywhere.
+fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console) -> Result<(), Error> {
+    let port = wait.port.get();
+    let (stand, mut shut): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| wait::is_open(address.at(port), &plan.outlet));
+    if plan.verbose {
+        for address in stand {
+            console.note(format_args!("tcp {address}:{port} is open already: not knocking"));
+        }
+    }
+    let mut knocks = 0;
+    while !shut.is_empty() {
+        knock(plan, &shut, console)?;
+        knocks += 1;
+        let mut still = still_shut(plan, wait, &shut, console);
+        shut = still.iter().map(|(address, _)| *address).collect();
+        if knocks <= usize::from(plan.retries) {
+            for address in &shut {
+                console.note(format_args!("tcp {address}:{port} is still shut: knocking again"));
+            }
+        } else if let Some((address, reason)) = still.pop() {
+            return Err(Error::Shut { address, wait, knocks, reason });
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the port is open at all addresses: those where it is not in time, and why.
+fn still_shut(plan: &Plan, wait: Wait, at: &[Address], console: &mut Console) -> Vec<(Address, io::Error)> {
+    let start = Instant::now();
+    let mut shut = Vec::new();
+    for &address in at {
+        let name = format!("tcp {address}:{}", wait.port);
+        let opened = wait::opens_by(address.at(wait.port.get()), &plan.outlet, start + wait.patience, || {
+            let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
+            console.progress(format_args!("waiting for {name}, {passed} s of {all}"));
+        });
+        console.clear_progress();
+        match opened {
+            Err(reason) => shut.push((address, reason)),
+            Ok(()) if plan.verbose => {
+                console
+                    .note(format_args!("{name} is open, {} ms after the knock", start.elapsed().as_millis()));
+            }
+            Ok(()) => {}
+        }
+    }
+    shut
+}
+
+/// Hits the ports at each address, or takes what that needs out of the pad and hits it: no two addresses get the same
+/// lines, as each is good for one opening.
+fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<(), Error> {
     match &plan.source {
-        Source::Ports(steps) => hit(plan, address, steps, console),
-        Source::Pad(path) => {
-            let page = if plan.dry_run { pad::peek(path, console) } else { pad::take(path, console) }?;
-            let outcome = hit(plan, address, page.sequence.steps(), console);
+        Source::Ports(steps) => addresses.iter().try_for_each(|&address| hit(plan, address, steps, console)),
+        Source::Pad { path, resync } => {
+            let each = Source::lines(*resync);
+            let all = each * addresses.len();
+            let page =
+                if plan.dry_run { pad::peek(path, all, console) } else { pad::take(path, all, console) }?;
+            let outcome = page.sequences.chunks(each).zip(addresses).try_for_each(|(lines, &address)| {
+                let steps: Vec<Step> = lines.iter().flat_map(Sequence::steps).copied().collect();
+                hit(plan, address, &steps, console)
+            });
             if page.left < pad::FEW {
                 console.note(pad::left_in(page.left, path));
             }
             outcome
         }
     }
-}
-
-/// The first address of the host that fits the wanted family and can be reached from here.
-fn find_way(plan: &Plan, console: &mut Console) -> Result<Address, Error> {
-    let addresses = resolve::resolve(&plan.host, plan.family)?;
-    let choice = route::choose(&plan.host, &addresses)?;
-    if plan.verbose && (addresses.len() > 1 || !resolve::is_numeric(&plan.host)) {
-        for (address, reason) in &choice.passed_over {
-            console.note(format_args!("{}: passing over {address}: {reason}", plan.host));
-        }
-        console.note(format_args!("{}: chose {}", plan.host, choice.address));
-    }
-    Ok(choice.address)
 }
 
 fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> Result<(), Error> {
@@ -105,7 +224,7 @@ fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> 
         }
         return Ok(());
     }
-    send::send(steps, address, plan.delay, |hit| {
+    send::send(steps, address, &plan.outlet, plan.delay, |hit| {
         if plan.verbose {
             console.line(format_args!("hitting {hit}"));
         }

@@ -1,4 +1,4 @@
-//! Taking the next one-time sequence out of a pad.
+//! Taking the next one-time sequences out of a pad.
 
 use std::fs::File;
 use std::io;
@@ -16,10 +16,11 @@ pub(super) const FEW: usize = 10;
 /// How long to wait for a lock that somebody else holds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The sequence to use now.
+/// The sequences to use now.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) sequence: Sequence,
+    /// As many as were asked for, in the order of the pad.
+    pub(super) sequences: Vec<Sequence>,
     /// How many sequences are live besides, or [`FEW`] if there are more.
     pub(super) left: usize,
 }
@@ -37,15 +38,24 @@ pub(super) enum PadError {
         .path.display()
     )]
     Unfinished { path: PathBuf },
+    #[error(
+        "this knock needs {needed} sequences, and {} has only {left} left, so none was used: make a new pad with \
+         seqgen, and give both ends a copy",
+        .path.display()
+    )]
+    TooFew { path: PathBuf, needed: usize, left: usize },
 }
 
-/// Takes the first live line of the pad at `path` and strikes it; when this returns, the line is durably used up
-/// and the lock released.
-pub(super) fn take(path: &Path, console: &mut Console) -> Result<Page, PadError> {
+/// Takes the first `needed` live lines of the pad at `path` and strikes them; when this returns, they are durably used
+/// up and the lock released.  Where there are fewer, none is struck.
+pub(super) fn take(path: &Path, needed: usize, console: &mut Console) -> Result<Page, PadError> {
     let mut pad = LockedPad::open_within(path, PATIENCE)?;
-    let mut survey = Survey::of(path, pad.lines()?)?;
+    let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
-    let struck = survey.next.as_ref().map_or(Ok(()), |line| pad.strike(&[line]));
+    let struck = match survey.next.iter().collect::<Vec<_>>() {
+        lines if lines.len() == needed => pad.strike(&lines),
+        _ => Ok(()),
+    };
     // Nobody may have to wait for the lock because somebody reads our output slowly.
     drop(pad);
     survey.tell(console);
@@ -54,13 +64,23 @@ pub(super) fn take(path: &Path, console: &mut Console) -> Result<Page, PadError>
 }
 
 /// The page that [`take`] would take now, struck by nobody; needs no permission to write and waits for no lock.
-pub(super) fn peek(path: &Path, console: &mut Console) -> Result<Page, PadError> {
+pub(super) fn peek(path: &Path, needed: usize, console: &mut Console) -> Result<Page, PadError> {
     let mut pad = ReadPad::open(path)?;
-    let mut survey = Survey::of(path, pad.lines()?)?;
+    let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
     survey.tell(console);
     let page = survey.into_page(path)?;
-    Ok(Page { left: (page.left + 1).min(FEW), ..page })
+    Ok(Page { left: (page.left + needed).min(FEW), ..page })
+}
+
+impl PadError {
+    /// Whether the pad could be read and has not as many sequences as are needed.
+    pub(super) fn is_used_up(&self) -> bool {
+        match self {
+            PadError::UsedUp { .. } | PadError::Unfinished { .. } | PadError::TooFew { .. } => true,
+            PadError::File(_) => false,
+        }
+    }
 }
 
 /// How many sequences are left, in words.
@@ -73,22 +93,23 @@ pub(super) fn left_in(left: usize, path: &Path) -> String {
     }
 }
 
-/// What a pad holds from its top to a few live lines past the next one.
+/// What a pad holds from its top to a few live lines past the next ones.
 #[derive(Debug, Default)]
 struct Survey {
-    next: Option<Line>,
+    needed: usize,
+    next: Vec<Line>,
     left: usize,
     unfinished: bool,
     remarks: Vec<String>,
 }
 
 impl Survey {
-    fn of(path: &Path, lines: Scan<&File>) -> Result<Survey, FileError> {
-        let mut survey = Survey::default();
+    fn of(path: &Path, lines: Scan<&File>, needed: usize) -> Result<Survey, FileError> {
+        let mut survey = Survey { needed, ..Survey::default() };
         for line in lines {
             let line = line.map_err(|error: io::Error| FileError::io(path, error))?;
             match &line.entry {
-                Entry::Live(_) if survey.next.is_none() => survey.next = Some(line),
+                Entry::Live(_) if survey.next.len() < needed => survey.next.push(line),
                 Entry::Live(_) => survey.left += 1,
                 Entry::Bad(bad) => survey.remarks.push(format!(
                     "{}:{}:{}: {bad}; skipping this line",
@@ -125,10 +146,12 @@ impl Survey {
 
     fn into_page(self, path: &Path) -> Result<Page, PadError> {
         let path = path.to_owned();
-        match self.next.and_then(|line| line.live().cloned()) {
-            Some(sequence) => Ok(Page { sequence, left: self.left }),
-            None if self.unfinished => Err(PadError::Unfinished { path }),
-            None => Err(PadError::UsedUp { path }),
+        let sequences: Vec<_> = self.next.iter().filter_map(Line::live).cloned().collect();
+        match sequences.len() {
+            enough if enough == self.needed => Ok(Page { sequences, left: self.left }),
+            0 if self.unfinished => Err(PadError::Unfinished { path }),
+            0 => Err(PadError::UsedUp { path }),
+            left => Err(PadError::TooFew { path, needed: self.needed, left }),
         }
     }
 }

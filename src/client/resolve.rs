@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocke
 pub enum Family {
     /// Either; the system's order decides.
     Any,
+    /// One of each, as far as the host has them.
+    Both,
     /// IPv4 only.
     V4,
     /// IPv6 only.
@@ -16,9 +18,9 @@ pub enum Family {
 }
 
 impl Family {
-    fn takes(self, address: Address) -> bool {
+    pub(super) fn takes(self, address: Address) -> bool {
         match self {
-            Family::Any => true,
+            Family::Any | Family::Both => true,
             Family::V4 => address.ip().is_ipv4(),
             Family::V6 => address.ip().is_ipv6(),
         }
@@ -29,6 +31,7 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Family::Any => "IP",
+            Family::Both => "IPv4 and IPv6",
             Family::V4 => "IPv4",
             Family::V6 => "IPv6",
         })

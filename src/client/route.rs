@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use socket2::Type;
 
 #[cfg(unix)]
 use super::link::{self, LinkState};
+use super::outlet::{Outlet, OutletError};
 use super::resolve::Address;
 
 /// Any port will do to ask for a route; this one is "discard".
@@ -29,6 +32,8 @@ pub(super) enum Unreachable {
     NoRoute(io::Error),
     #[error("this host sends nothing there: it is a broadcast address, or a route or rule forbids it")]
     Forbidden,
+    #[error(transparent)]
+    Outlet(OutletError),
     #[cfg(unix)]
     #[error("the way there leaves by {interface}, and {interface} {state}")]
     DeadLink { interface: String, state: LinkState },
@@ -58,9 +63,9 @@ impl fmt::Display for NoWay {
 
 impl std::error::Error for NoWay {}
 
-/// The first of `addresses` that can be reached from here.
-pub(super) fn choose(host: &str, addresses: &[Address]) -> Result<Choice, NoWay> {
-    choose_by(host, addresses, check)
+/// The first of `addresses` that can be reached from here through `outlet`.
+pub(super) fn choose(host: &str, addresses: &[Address], outlet: &Outlet) -> Result<Choice, NoWay> {
+    choose_by(host, addresses, |address| check(address, outlet))
 }
 
 fn choose_by(
@@ -78,20 +83,21 @@ fn choose_by(
     Err(NoWay { host: host.to_owned(), tried: passed_over })
 }
 
-fn check(address: Address) -> Result<(), Unreachable> {
-    check_kind(address)?;
-    let source = source_towards(address).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Unreachable::Forbidden,
-        _ => Unreachable::NoRoute(error),
-    })?;
+fn check(address: Address, outlet: &Outlet) -> Result<(), Unreachable> {
+    check_kind(address, outlet)?;
+    let mut source = source_towards(address, outlet)?;
+    if outlet.source.is_some() {
+        // An address may be sent from by another interface than its own, and the system knows by which.
+        source = source_towards(address, &outlet.without_source()).unwrap_or(source);
+    }
     // A host reaches its own addresses without any link.
     if source.ip() == address.ip() {
         return Ok(());
     }
-    check_link(source)
+    check_link(source, outlet)
 }
 
-fn check_kind(address: Address) -> Result<(), Unreachable> {
+fn check_kind(address: Address, outlet: &Outlet) -> Result<(), Unreachable> {
     let ip = address.ip();
     if ip.is_unspecified() {
         return Err(Unreachable::NotOneHost("the unspecified"));
@@ -101,7 +107,9 @@ fn check_kind(address: Address) -> Result<(), Unreachable> {
     }
     match ip {
         IpAddr::V4(Ipv4Addr::BROADCAST) => Err(Unreachable::NotOneHost("the broadcast")),
-        IpAddr::V6(v6) if v6.is_unicast_link_local() && address.scope() == 0 => {
+        IpAddr::V6(v6)
+            if v6.is_unicast_link_local() && address.scope() == 0 && outlet.interface.is_none() =>
+        {
             Err(Unreachable::NoInterface(ip))
         }
         _ => Ok(()),
@@ -109,29 +117,34 @@ fn check_kind(address: Address) -> Result<(), Unreachable> {
 }
 
 /// Our own address on the way to `address`; connecting a datagram socket looks up the route and sends nothing.
-fn source_towards(address: Address) -> io::Result<SocketAddr> {
-    let any: IpAddr = match address.ip() {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let probe = UdpSocket::bind((any, 0))?;
-    probe.connect(address.at(PROBE_PORT))?;
-    probe.local_addr()
+fn source_towards(address: Address, outlet: &Outlet) -> Result<SocketAddr, Unreachable> {
+    let target = address.at(PROBE_PORT);
+    let probe = outlet.socket(target, Type::DGRAM).map_err(Unreachable::Outlet)?;
+    let connected = probe.connect(&target.into()).and_then(|()| probe.local_addr());
+    let source = connected.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Unreachable::Forbidden,
+        _ => Unreachable::NoRoute(error),
+    })?;
+    source.as_socket().ok_or_else(|| Unreachable::NoRoute(io::ErrorKind::AddrNotAvailable.into()))
 }
 
 /// A route outlives the cable, so the interface that holds the source address must be fit to send.
 #[cfg(unix)]
-fn check_link(source: SocketAddr) -> Result<(), Unreachable> {
+fn check_link(source: SocketAddr, outlet: &Outlet) -> Result<(), Unreachable> {
     // Where the interfaces cannot be listed there is nothing to judge by, and the packets decide.
     let links = link::list().unwrap_or_default();
-    match link::dead(&links, source) {
+    let dead = match &outlet.interface {
+        Some(name) => link::state_of(&links, name).map(|state| (name.as_str(), state)),
+        None => link::dead(&links, source),
+    };
+    match dead {
         None => Ok(()),
         Some((interface, state)) => Err(Unreachable::DeadLink { interface: interface.to_owned(), state }),
     }
 }
 
 #[cfg(not(unix))]
-fn check_link(_source: SocketAddr) -> Result<(), Unreachable> {
+fn check_link(_source: SocketAddr, _outlet: &Outlet) -> Result<(), Unreachable> {
     Ok(())
 }
 
@@ -144,12 +157,15 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        choose(text, &[address(text)]).unwrap_err().to_string()
+        choose(text, &[address(text)], &Outlet::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn reaches_itself() {
-        assert_eq!(choose("x", &[address("127.0.0.1")]).unwrap().address, address("127.0.0.1"));
+        assert_eq!(
+            choose("x", &[address("127.0.0.1")], &Outlet::default()).unwrap().address,
+            address("127.0.0.1")
+        );
     }
 
     #[test]

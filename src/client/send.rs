@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use seqgen::sequence::{Protocol, Step};
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
+use super::outlet::Outlet;
 use super::resolve::Address;
 
 /// One packet that is to be sent.
@@ -35,10 +36,11 @@ pub(super) struct SendError {
     reason: io::Error,
 }
 
-/// Hits `steps` at `address` in order, `delay` apart, announcing each to `before` and stopping at the first error.
+/// Hits `steps` at `address` in order through `outlet`, `delay` apart, announcing each to `before` and stopping at the first error.
 pub(super) fn send(
     steps: &[Step],
     address: Address,
+    outlet: &Outlet,
     delay: Duration,
     mut before: impl FnMut(Hit),
 ) -> Result<(), SendError> {
@@ -50,8 +52,8 @@ pub(super) fn send(
         before(hit);
         let target = address.at(step.port.get());
         match step.protocol {
-            Protocol::Tcp => send_syn(target),
-            Protocol::Udp => send_datagram(target),
+            Protocol::Tcp => send_syn(target, outlet),
+            Protocol::Udp => send_datagram(target, outlet),
         }
         .map_err(|reason| SendError { hit, sent, total: steps.len(), reason })?;
     }
@@ -59,8 +61,8 @@ pub(super) fn send(
 }
 
 /// Begins a connection and drops it: its SYN is under way by then.
-fn send_syn(target: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+fn send_syn(target: SocketAddr, outlet: &Outlet) -> io::Result<()> {
+    let socket = outlet.socket(target, Type::STREAM)?;
     socket.set_nonblocking(true)?;
     match socket.connect(&target.into()) {
         Err(error) if !left_here(&error) => Err(error),
@@ -79,16 +81,13 @@ fn left_here(error: &io::Error) -> bool {
 
 /// Sends one zero byte, as the classic client does, from a socket of its own: each hit has its own source port,
 /// and no ICMP answer to an earlier hit is reported in its place.
-fn send_datagram(target: SocketAddr) -> io::Result<()> {
-    let any: IpAddr = match target {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    UdpSocket::bind((any, 0))?.send_to(&[0], target).map(drop)
+fn send_datagram(target: SocketAddr, outlet: &Outlet) -> io::Result<()> {
+    outlet.socket(target, Type::DGRAM)?.send_to(&[0], &target.into()).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
     use std::time::Instant;
 
     use super::*;
@@ -104,7 +103,7 @@ mod tests {
     #[test]
     fn a_refused_connection_is_a_hit() {
         let closed = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        send_syn(closed).unwrap();
+        send_syn(closed, &Outlet::default()).unwrap();
     }
 
     #[cfg(unix)]
@@ -128,10 +127,18 @@ mod tests {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = receiver.local_addr().unwrap().port();
         let start = Instant::now();
-        send(&[step(port, Protocol::Udp); 3], loopback(), Duration::from_millis(40), |_| ()).unwrap();
+        send(
+            &[step(port, Protocol::Udp); 3],
+            loopback(),
+            &Outlet::default(),
+            Duration::from_millis(40),
+            |_| (),
+        )
+        .unwrap();
         assert!(start.elapsed() >= Duration::from_millis(80));
         let start = Instant::now();
-        send(&[step(port, Protocol::Udp)], loopback(), Duration::from_secs(30), |_| ()).unwrap();
+        send(&[step(port, Protocol::Udp)], loopback(), &Outlet::default(), Duration::from_secs(30), |_| ())
+            .unwrap();
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 

@@ -10,7 +10,6 @@ mod classic;
 mod command;
 mod directives;
 mod excerpt;
-mod fault;
 #[cfg(all(target_os = "linux", any(test, feature = "fuzzing")))]
 pub(crate) mod fuzz;
 mod load;
@@ -18,22 +17,22 @@ mod lookalike;
 mod networks;
 mod print;
 mod raw;
-mod report;
 mod schema;
-mod text;
 mod toml;
 mod values;
 
+pub use crate::report::{Problem, Report, Severity};
 pub use capabilities::Capabilities;
 pub(crate) use check::is_interface_name;
 pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};
-pub use report::{Problem, Report, Severity};
 pub use schema::{
     CommandTimeout, Config, Door, MaxSources, Options, PadSource, PerFamily, Reknock, Sandbox, ScanGuard,
     Stop, Trigger,
 };
+
+use crate::report::{fault, text};
 
 use fault::Faults;
 

@@ -6,7 +6,11 @@ mod hits;
 #[cfg(target_os = "linux")]
 mod lab;
 mod options;
+#[cfg(target_os = "linux")]
+mod outlets;
 mod pads;
+mod profiles;
 mod support;
+mod waiting;
 #[cfg(target_os = "linux")]
 mod ways;

@@ -1,6 +1,6 @@
 //! Ways to a host, in a network made for the purpose: routes, cables, several addresses, errors in sending.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::lab::{cable, hosts, in_lab, plug, sh, unplug};
 use crate::support::{Catcher, LONG, Pad, knock_line};
@@ -79,6 +79,21 @@ fn a_silent_host_is_not_waited_for() {
         // The kernel itself gives up on a host that does not answer only after two minutes.
         assert!(start.elapsed() < LONG / 2, "{:?}", start.elapsed());
         assert_eq!(out.lines().count(), 3);
+    });
+}
+
+#[test]
+fn a_silent_port_is_waited_for_as_long_as_asked() {
+    in_lab("a_silent_port_is_waited_for_as_long_as_asked", || {
+        cable("lan", "192.0.2.1/24");
+        sh("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev lan0");
+        let start = Instant::now();
+        let ran = knock_line("-w 22/2 192.0.2.9 7000");
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        assert!(ran.err.contains("tcp 192.0.2.9:22 is still shut 2 s after the knock"), "{}", ran.err);
+        assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+        // The kernel alone would try for two minutes.
+        assert!(start.elapsed() < LONG / 2, "{:?}", start.elapsed());
     });
 }
 

@@ -2,40 +2,40 @@
 
 use std::ops::Range;
 
-use super::report::Severity;
+use super::Severity;
 
 /// More faults of one severity than this are counted, but not kept.
 const KEPT: usize = 1000;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) severity: Severity,
+pub(crate) struct Fault {
+    pub(crate) severity: Severity,
     /// The bytes of the text that are to blame.
-    pub(super) span: Range<usize>,
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
+    pub(crate) span: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
 }
 
 impl Fault {
-    pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> Fault {
+    pub(crate) fn error(span: Range<usize>, message: impl Into<String>) -> Fault {
         Fault { severity: Severity::Error, span, message: message.into(), hint: None }
     }
 
-    pub(super) fn warning(span: Range<usize>, message: impl Into<String>) -> Fault {
+    pub(crate) fn warning(span: Range<usize>, message: impl Into<String>) -> Fault {
         Fault { severity: Severity::Warning, ..Fault::error(span, message) }
     }
 
     /// The same as a warning.
-    pub(super) fn warn(self) -> Fault {
+    pub(crate) fn warn(self) -> Fault {
         Fault { severity: Severity::Warning, ..self }
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Fault {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Fault {
         self.maybe_hint(Some(hint))
     }
 
-    pub(super) fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Fault {
+    pub(crate) fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Fault {
         self.hint = hint.map(Into::into);
         self
     }
@@ -43,28 +43,28 @@ impl Fault {
 
 /// The faults found so far: a hostile file makes no more of them than fit.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
-    pub(super) errors: Few,
-    pub(super) warnings: Few,
+pub(crate) struct Faults {
+    pub(crate) errors: Few,
+    pub(crate) warnings: Few,
 }
 
 /// Faults of one severity.
 #[derive(Debug, Default)]
-pub(super) struct Few {
-    pub(super) kept: Vec<Fault>,
+pub(crate) struct Few {
+    pub(crate) kept: Vec<Fault>,
     /// How many there were, with those that were not kept.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Few {
     /// Whether nothing more is kept, so that finding a hint is of no use.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.kept.len() >= KEPT
     }
 }
 
 impl Faults {
-    pub(super) fn push(&mut self, fault: Fault) {
+    pub(crate) fn push(&mut self, fault: Fault) {
         let few = match fault.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -76,7 +76,7 @@ impl Faults {
     }
 
     /// Takes over the errors and warnings of another.
-    pub(super) fn append(&mut self, other: Faults) {
+    pub(crate) fn append(&mut self, other: Faults) {
         for (few, others) in [(&mut self.errors, other.errors), (&mut self.warnings, other.warnings)] {
             few.count += others.count;
             let room = KEPT.saturating_sub(few.kept.len());
@@ -84,7 +84,7 @@ impl Faults {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.errors.count + self.warnings.count == 0
     }
 }

@@ -1,11 +1,14 @@
-//! Problems of a configuration, shown with the line that they are in.
+//! Problems of a configuration, the daemon's or the client's, shown with the line that they are in.
+
+pub(crate) mod fault;
+pub(crate) mod text;
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::fault::{Fault, Faults, Few};
+use fault::{Fault, Faults, Few};
 
 /// A line longer than this is named but not shown.
 const SHOWN_LINE: usize = 300;
@@ -49,7 +52,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(file: &str, text: &str, faults: Faults) -> Report {
+    pub(crate) fn new(file: &str, text: &str, faults: Faults) -> Report {
         let (errors, warnings) = (faults.errors.count, faults.warnings.count);
         let mut shown = first(faults.errors);
         shown.extend(first(faults.warnings));

@@ -7,7 +7,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The text of these bytes, without a byte order mark; bytes that are no text are complained about once a line,
 /// and stand as U+FFFD.
-pub(super) fn decode(bytes: &[u8], faults: &mut Faults) -> String {
+pub(crate) fn decode(bytes: &[u8], faults: &mut Faults) -> String {
     let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => {
             let message = "the file begins with a byte order mark, which is left out";

@@ -1,0 +1,183 @@
+//! From the bytes of a file to its profiles, or to every problem in it.
+
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use seqgen::sequence::Step;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::Profile;
+use super::value::{Word, Words};
+use crate::client::outlet::parse_source;
+use crate::client::ports::parse_ports;
+use crate::client::resolve::{Family, is_numeric};
+use crate::client::wait::Wait;
+use crate::report::Report;
+use crate::report::fault::{Fault, Faults};
+use crate::report::text;
+
+/// A profile as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    address: Option<Spanned<Word>>,
+    file: Option<Spanned<Word>>,
+    ports: Option<Spanned<Words>>,
+    udp: Option<Spanned<bool>>,
+    delay: Option<Spanned<Word>>,
+    family: Option<Spanned<Word>>,
+    interface: Option<Spanned<Word>>,
+    source: Option<Spanned<Word>>,
+    wait: Option<Spanned<Word>>,
+    retry: Option<Spanned<Word>>,
+}
+
+/// Reads the file called `name`; `home` stands for `~`.
+pub(super) fn parse(name: &str, bytes: &[u8], home: Option<&Path>) -> (Vec<Profile>, Report) {
+    let mut faults = Faults::default();
+    let text = text::decode(bytes, &mut faults);
+    let profiles = if faults.errors.count == 0 { read(&text, home, &mut faults) } else { Vec::new() };
+    (profiles, Report::new(name, &text, faults))
+}
+
+fn read(text: &str, home: Option<&Path>, faults: &mut Faults) -> Vec<Profile> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        faults.push(Fault::error(error.span().unwrap_or(0..0), error.message()));
+    }
+    // The library sorts them by name.
+    let mut tables: Vec<_> = document.into_inner().into_iter().collect();
+    tables.sort_by_key(|(key, _)| key.span().start);
+    let mut profiles = Vec::new();
+    for (key, value) in tables {
+        let (at, name) = (key.span(), key.get_ref().clone().into_owned());
+        if !matches!(value.get_ref(), DeValue::Table(_)) {
+            let fault = Fault::error(at, format!("`{}` is in no profile", name.escape_debug()));
+            faults.push(fault.hint("begin with the name of a profile, as in [office]"));
+            continue;
+        }
+        if name.is_empty() || name.starts_with('-') || name.contains(char::is_control) || is_numeric(&name) {
+            let fault = Fault::error(at.clone(), "this cannot be the name of a profile");
+            faults.push(fault.hint("take a word that could be the name of a host, and no address"));
+        }
+        match Written::deserialize(ValueDeserializer::from(value)) {
+            Ok(written) => {
+                if written.address.is_none() {
+                    let fault = Fault::error(at, "this profile has no address");
+                    faults.push(fault.hint("write: address = \"server.example\""));
+                }
+                profiles.push(Reader { home, faults }.profile(name, written));
+            }
+            Err(error) => faults.push(Fault::error(error.span().unwrap_or(at), error.message())),
+        }
+    }
+    profiles
+}
+
+struct Reader<'r> {
+    home: Option<&'r Path>,
+    faults: &'r mut Faults,
+}
+
+impl Reader<'_> {
+    fn profile(mut self, name: String, written: Written) -> Profile {
+        self.check_together(&written);
+        let any =
+            |text: &str| if text.is_empty() { Err("a name is missing here") } else { Ok(text.to_owned()) };
+        Profile {
+            name,
+            address: self.value(written.address, any).unwrap_or_default(),
+            file: written.file.and_then(|file| self.path(file)),
+            ports: written.ports.and_then(|ports| self.ports(ports)),
+            udp: written.udp.is_some_and(Spanned::into_inner),
+            delay: self.value(written.delay, |text| number(text, u32::MAX, "of milliseconds ")),
+            family: self.value(written.family, family),
+            interface: self.value(written.interface, any),
+            source: self.value(written.source, parse_source),
+            wait: self.value(written.wait, Wait::from_str),
+            retry: self.value(written.retry, |text| number(text, u8::MAX, "")),
+        }
+    }
+
+    fn check_together(&mut self, written: &Written) {
+        if let (Some(_), Some(ports)) = (&written.file, &written.ports) {
+            self.refuse(ports.span(), "a profile has either `file` or `ports`");
+        }
+        if let (Some(_), Some(udp)) = (&written.file, &written.udp) {
+            self.refuse(
+                udp.span(),
+                "`udp` does not go with `file`, where each sequence says what is expected",
+            );
+        }
+        if let (None, Some(retry)) = (&written.wait, &written.retry) {
+            self.refuse(retry.span(), "`retry` needs `wait`, the port that tells whether to knock again");
+        }
+    }
+
+    fn refuse(&mut self, at: Range<usize>, message: impl Display) {
+        self.faults.push(Fault::error(at, message.to_string()));
+    }
+
+    fn value<T, E: Display>(
+        &mut self,
+        word: Option<Spanned<Word>>,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let word = word?;
+        read(&word.get_ref().0).map_err(|error| self.refuse(word.span(), error)).ok()
+    }
+
+    fn ports(&mut self, written: Spanned<Words>) -> Option<Vec<Step>> {
+        let at = written.span();
+        let words = match written.into_inner() {
+            Words::One(word) => vec![Spanned::new(at.clone(), word)],
+            Words::Many(words) => words,
+        };
+        if words.is_empty() {
+            self.refuse(at, "a port is missing here");
+        }
+        let parts: Vec<_> = words.into_iter().map(|word| self.value(Some(word), parse_ports)).collect();
+        let all: Option<Vec<_>> = parts.into_iter().collect();
+        all.map(|all| all.into_iter().flat_map(|ports| ports.0).collect())
+    }
+
+    /// A file is the same wherever the client is started.
+    fn path(&mut self, word: Spanned<Word>) -> Option<PathBuf> {
+        let (at, text) = (word.span(), word.into_inner().0);
+        let path = match (text.strip_prefix("~/"), self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            (Some(_), None) => {
+                self.refuse(at, "`~` has no meaning here: the home directory is not known");
+                return None;
+            }
+            (None, _) => PathBuf::from(text),
+        };
+        if !path.is_absolute() {
+            let fault = Fault::error(at, "a path that depends on the current directory");
+            self.faults.push(fault.hint("begin it with / or ~/"));
+            return None;
+        }
+        Some(path)
+    }
+}
+
+fn number<T: FromStr + Display + Copy>(text: &str, most: T, what: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{}` is not a number {what}from 0 to {most}", text.escape_debug()))
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    match text {
+        "ipv4" => Ok(Family::V4),
+        "ipv6" => Ok(Family::V6),
+        "both" => Ok(Family::Both),
+        other => Err(format!("`{}` is not a family: ipv4, ipv6 or both", other.escape_debug())),
+    }
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

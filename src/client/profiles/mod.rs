@@ -1,0 +1,102 @@
+//! Profiles: hosts with all that a knock at them takes, each under a name, in a file of the user's.
+
+mod file;
+mod list;
+mod value;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use seqgen::sequence::Step;
+
+pub(super) use list::list;
+
+use super::resolve::Family;
+use super::wait::Wait;
+use crate::report::Report;
+
+/// A larger file holds no profiles.
+const LARGEST: u64 = 1 << 20;
+
+/// What a person has written down about a host; the command line goes before all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) file: Option<PathBuf>,
+    pub(super) ports: Option<Vec<Step>>,
+    pub(super) udp: bool,
+    pub(super) delay: Option<u32>,
+    pub(super) family: Option<Family>,
+    pub(super) interface: Option<String>,
+    pub(super) source: Option<IpAddr>,
+    pub(super) wait: Option<Wait>,
+    pub(super) retry: Option<u8>,
+}
+
+/// A file of profiles, in the order in which they stand in it.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    pub(super) path: PathBuf,
+    pub(super) all: Vec<Profile>,
+}
+
+/// Why profiles cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProfileError {
+    #[error("the profiles in {} cannot be read: {reason}", .path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("the profiles in {} cannot be used", .path.display())]
+    Refused { path: PathBuf, report: Report },
+}
+
+impl Profiles {
+    /// The profiles in the file at `chosen`, which must be there, or in the user's own, which need not.
+    pub(super) fn load(chosen: Option<&Path>) -> Result<Option<Profiles>, ProfileError> {
+        let Some(path) = chosen.map(Path::to_owned).or_else(usual_path) else { return Ok(None) };
+        let bytes = match read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && chosen.is_none() => return Ok(None),
+            Err(reason) => return Err(ProfileError::Unreadable { path, reason }),
+        };
+        match file::parse(&path.display().to_string(), &bytes, home().as_deref()) {
+            (all, report) if !report.has_errors() => Ok(Some(Profiles { path, all })),
+            (_, report) => Err(ProfileError::Refused { path, report }),
+        }
+    }
+
+    /// The profile of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&Profile> {
+        self.all.iter().find(|profile| profile.name == name)
+    }
+
+    /// All names, for a message.
+    pub(super) fn names(&self) -> String {
+        self.all.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `$XDG_CONFIG_HOME/knock/config.toml`, where that is absolute, as the XDG Base Directory Specification has it, or
+/// `~/.config/knock/config.toml`.
+pub(super) fn usual_path() -> Option<PathBuf> {
+    let chosen = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory = chosen.or_else(|| home().map(|home| home.join(".config")))?;
+    Some(directory.join("knock").join("config.toml"))
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| home.is_absolute())
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    // A pipe that nobody writes to would hold us up for ever.
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
+    std::fs::read(path)
+}
