@@ -120,6 +120,7 @@ END
     snapshot >"$lab/before"
     on_a_clean_machine
     over_the_classic
+    over_a_classic_that_is_off
     over_a_classic_that_must_go_on
 }
 
@@ -184,7 +185,8 @@ on_a_clean_machine() {
     cmp -s "$lab/own.conf" "$root/etc/knockd.conf" || broken "the configuration is kept"
     holds "the configuration is kept"
     install_ours || broken "it is installed again"
-    expect "it runs with the configuration that was kept" unit_is StatusText "1 door on eth0"
+    expect "it runs again" runs
+    expect "with the configuration that was kept" unit_is StatusText "1 door on eth0"
     cmp -s "$lab/own.conf" "$root/etc/knockd.conf" || broken "which nobody has changed"
     holds "which nobody has changed"
     purged "the packages"
@@ -225,11 +227,19 @@ echoes() {
 }
 
 rotated() {
+    rotate
+    knock -f "$lab/friends.pad" "$address"
+    expect "the daemon goes on in the new one" logged 'friends: OPEN SESAME'
+    echo half >>"$root/etc/knockd.conf"
+    rotate
+    expect "it does so even while somebody writes a configuration" logged 'the daemon goes on as before$'
+    sed -i '$d' "$root/etc/knockd.conf"
+}
+
+rotate() {
     on_server logrotate --state /var/tmp/rotated --force /etc/logrotate.d/knockd || broken "logrotate rotates the log"
     [[ -s $root/var/log/knockd.log.1 ]] || broken "logrotate rotates the log"
     holds "logrotate rotates the log"
-    knock -f "$lab/friends.pad" "$address"
-    expect "the daemon goes on in the new one" logged 'friends: OPEN SESAME'
 }
 
 # configure DIRECTIVE: a door to the echo.
@@ -297,6 +307,20 @@ over_the_classic() {
     expect "apt does not bring the classic one back" is "$(field Version knockd)" \
         "$(dpkg-deb --field "$built"/knockd_*.deb Version)"
     purged "the packages that replaced it"
+}
+
+# As most have it who have never written a configuration: there is nothing to start for them.
+over_a_classic_that_is_off() {
+    dpkg_on_server --install /srv/classic.deb || broken "knockd 0.8 is installed"
+    cp "$root/etc/knockd.conf" "$lab/own.conf"
+    cp "$root/etc/default/knockd" "$lab/own.default"
+    on_server systemctl daemon-reload
+    dpkg_on_server --auto-deconfigure --install "${ours[@]}" || broken "the packages replace one that is off"
+    unchanged
+    unit_is UnitFileState disabled || broken "it stays off"
+    unit_is ActiveState inactive || broken "it stays off"
+    holds "it stays off"
+    purged "the packages that replaced one that is off"
 }
 
 # Ours refuses a configuration that others can change; whoever is away from the console must not be locked out by that.
