@@ -201,6 +201,8 @@ over_itself() {
     echoes before || broken "there is a connection through the open door"
     holds "there is a connection through the open door"
     pid=$(main_pid)
+    # What systemd understands, and a shell does not.
+    echo 'KNOCKD_OPTS=-i eth0' >"$root/etc/default/knockd"
     install_ours || broken "it is upgraded"
     [[ $(main_pid) != "$pid" ]] || broken "another daemon runs then"
     runs || broken "another daemon runs then"
