@@ -26,6 +26,8 @@ bare=$PWD/target/bare/$(. /etc/os-release && echo "${VERSION_CODENAME:-unknown}"
 address=198.51.100.1
 # shellcheck source=tests/under_rpm.sh
 source tests/under_rpm.sh
+# shellcheck source=tests/over_the_classic.sh
+source tests/over_the_classic.sh
 
 # --- Outside: build, and look at what was built ---
 
@@ -120,6 +122,7 @@ END
     snapshot >"$lab/before"
     on_a_clean_machine
     over_the_classic
+    over_a_classic_that_is_off
     over_a_classic_that_must_go_on
 }
 
@@ -184,7 +187,8 @@ on_a_clean_machine() {
     cmp -s "$lab/own.conf" "$root/etc/knockd.conf" || broken "the configuration is kept"
     holds "the configuration is kept"
     install_ours || broken "it is installed again"
-    expect "it runs with the configuration that was kept" unit_is StatusText "1 door on eth0"
+    expect "it runs again" runs
+    expect "with the configuration that was kept" unit_is StatusText "1 door on eth0"
     cmp -s "$lab/own.conf" "$root/etc/knockd.conf" || broken "which nobody has changed"
     holds "which nobody has changed"
     purged "the packages"
@@ -197,6 +201,8 @@ over_itself() {
     echoes before || broken "there is a connection through the open door"
     holds "there is a connection through the open door"
     pid=$(main_pid)
+    # What systemd understands, and a shell does not.
+    echo 'KNOCKD_OPTS=-i eth0' >"$root/etc/default/knockd"
     install_ours || broken "it is upgraded"
     [[ $(main_pid) != "$pid" ]] || broken "another daemon runs then"
     runs || broken "another daemon runs then"
@@ -225,11 +231,19 @@ echoes() {
 }
 
 rotated() {
+    rotate
+    knock -f "$lab/friends.pad" "$address"
+    expect "the daemon goes on in the new one" logged 'friends: OPEN SESAME'
+    echo half >>"$root/etc/knockd.conf"
+    rotate
+    expect "it does so even while somebody writes a configuration" logged 'the daemon goes on as before$'
+    sed -i '$d' "$root/etc/knockd.conf"
+}
+
+rotate() {
     on_server logrotate --state /var/tmp/rotated --force /etc/logrotate.d/knockd || broken "logrotate rotates the log"
     [[ -s $root/var/log/knockd.log.1 ]] || broken "logrotate rotates the log"
     holds "logrotate rotates the log"
-    knock -f "$lab/friends.pad" "$address"
-    expect "the daemon goes on in the new one" logged 'friends: OPEN SESAME'
 }
 
 # configure DIRECTIVE: a door to the echo.
@@ -245,78 +259,6 @@ configure() {
     cmd_timeout   = 600
     stop_command  = /usr/sbin/nft delete element inet knock friends { %IP% }
 END
-}
-
-# install_classic MODE: Debian's knockd 0.8 with a configuration of the administrator's own, running.
-install_classic() {
-    dpkg_on_server --install /srv/classic.deb || broken "knockd 0.8 is installed"
-    configure "sequence = 7000,8000,9000" >"$root/etc/knockd.conf"
-    chmod "$1" "$root/etc/knockd.conf"
-    printf 'START_KNOCKD=1\nKNOCKD_OPTS="-i eth0"\n' >"$root/etc/default/knockd"
-    cp "$root/etc/knockd.conf" "$lab/own.conf"
-    cp "$root/etc/default/knockd" "$lab/own.default"
-    on_server systemctl daemon-reload
-    on_server systemctl enable --now --quiet knockd || broken "knockd 0.8 runs"
-    # It may be asked too early: it says nothing when it listens.
-    eventually 10 classic_opens || broken "knockd 0.8 opens"
-    on_server nft flush set inet knock friends
-    holds "knockd 0.8 runs with a configuration of its own"
-}
-
-classic_opens() {
-    knock "$address" 7000 8000 9000
-    in_set || eventually 1 in_set
-}
-
-unchanged() {
-    cmp -s "$lab/own.conf" "$root/etc/knockd.conf" || broken "/etc/knockd.conf is kept"
-    cmp -s "$lab/own.default" "$root/etc/default/knockd" || broken "/etc/default/knockd is kept"
-    holds "/etc/knockd.conf and /etc/default/knockd are kept"
-}
-
-over_the_classic() {
-    install_classic 644
-    classic_opens || broken "knockd 0.8 opens once more"
-    on_server apt-get -qq -y -o DPkg::options::=--force-unsafe-io install "${ours[@]}" \
-        </dev/null >"$lab/said" 2>&1 || broken "apt puts the packages in its place, and asks nothing"
-    holds "apt puts the packages in its place, and asks nothing"
-    unchanged
-    expect "ours runs" started_from /usr/sbin/knockd
-    not on_server journalctl --quiet --unit knockd --grep 'status=10/USR1' >"$lab/said" ||
-        broken "knockd 0.8 was told to stop"
-    holds "knockd 0.8 was told to stop"
-    expect "and knows the configuration" unit_is StatusText "1 door on eth0"
-    expect "it is enabled, as the classic one was" unit_is UnitFileState enabled
-    expect "the client has its own package" is "$(on_server dpkg-query -S /usr/bin/knock)" "knock: /usr/bin/knock"
-    in_set || broken "a door of knockd 0.8 stays open, since nobody knows of it any more"
-    holds "a door of knockd 0.8 stays open, since nobody knows of it any more"
-    on_server nft flush set inet knock friends
-    knock "$address" 7000 8000 9000
-    expect "a knock opens" in_set
-    on_server apt-get -qq -y --no-download upgrade </dev/null >"$lab/said" 2>&1 || broken "apt is content"
-    expect "apt does not bring the classic one back" is "$(field Version knockd)" \
-        "$(dpkg-deb --field "$built"/knockd_*.deb Version)"
-    purged "the packages that replaced it"
-}
-
-# Ours refuses a configuration that others can change; whoever is away from the console must not be locked out by that.
-over_a_classic_that_must_go_on() {
-    install_classic 666
-    local pid
-    pid=$(main_pid)
-    dpkg_on_server --auto-deconfigure --install "${ours[@]}" || broken "it is installed all the same"
-    [[ $(main_pid) == "$pid" ]] || broken "the daemon that ran goes on where the new one would not start"
-    holds "the daemon that ran goes on where the new one would not start"
-    grep -q 'chmod go-w /etc/knockd.conf' "$lab/said" || broken "what is to be done is said"
-    holds "what is to be done is said"
-    knock "$address" 7000 8000 9000
-    expect "knocks still open" in_set
-    on_server nft flush set inet knock friends
-    unchanged
-    on_server chmod go-w /etc/knockd.conf
-    on_server systemctl restart knockd || broken "ours starts when it is mended"
-    expect "ours starts when it is mended" unit_is StatusText "1 door on eth0"
-    purged "the packages that came late"
 }
 
 # What could be left behind: every file, and what is in those that list users.

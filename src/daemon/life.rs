@@ -132,6 +132,19 @@ fn answer_for(
     StatusServer::start(&place, facts, events, capture).map_err(unheard).ok()
 }
 
+/// Says why a reload, or a part of it, has failed.
+fn go_on_after(failure: &Failure) {
+    error!("{failure}; the daemon goes on as before");
+    if let Failure::Log(_) = failure {
+        // The log that this went to may be one that nobody finds any more.
+        let _ = writeln!(
+            stderr(),
+            "knockd: {}; the daemon goes on as before",
+            for_terminal(&failure.to_string())
+        );
+    }
+}
+
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
 fn state_dir_for(config: &Config, mode: Mode) -> Option<PathBuf> {
     let remembers =
@@ -299,16 +312,17 @@ impl Life {
                 self.manager.ready(summary(&self.config, &self.interfaces));
             }
             Err(failure) => {
+                // Whoever rotates the log has it reopened like this, whatever somebody is writing just then.
+                if !matches!(failure, Failure::Log(_))
+                    && let Err(error) = log_to(&self.setup.destinations(&self.config))
+                {
+                    go_on_after(&error.into());
+                }
                 if let Some(report) = failure.report() {
                     report.problems().iter().for_each(|problem| error!("{}", report.line(problem)));
                     report.summary().iter().for_each(|summary| error!("{summary}"));
                 }
-                error!("{failure}; the daemon goes on as before");
-                if let Failure::Log(_) = failure {
-                    // The log that this went to may be one that nobody finds any more.
-                    let words = for_terminal(&failure.to_string());
-                    let _ = writeln!(stderr(), "knockd: {words}; the daemon goes on as before");
-                }
+                go_on_after(&failure);
                 let status = summary(&self.config, &self.interfaces);
                 self.manager.ready(format_args!("{status}; the last reload failed, and the log says why"));
             }
