@@ -72,8 +72,32 @@ fn help_names_every_flag() {
 
 #[test]
 fn a_wrong_command_line_is_exit_code_2() {
-    for args in [&["--nosuch"][..], &["-c"], &["stray"]] {
+    for args in [
+        &["--nosuch"][..],
+        &["-c"],
+        &["stray"],
+        &["--json"],
+        &["--prometheus"],
+        &["--status", "--json", "--prometheus"],
+        &["--status", "--check"],
+        &["--status", "-d"],
+        &["--status", "-i", "eth0"],
+    ] {
         assert_eq!(knockd(args).code, Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_status_that_nobody_tells_is_exit_code_4_and_says_where_nobody_is() {
+    let directory = directory();
+    let config = directory.path().join("no such.conf");
+    let config = config.to_str().unwrap();
+    for (args, out) in [(&[][..], ""), (&["--json"], ""), (&["--prometheus"], "knockd_up 0\n")] {
+        let ran = knockd(&[&["--status", "-c", config], args].concat());
+        assert_eq!(ran.code, Some(4), "{args:?}");
+        assert!(ran.out.ends_with(out) && ran.out.is_empty() == out.is_empty(), "{}", ran.out);
+        assert!(ran.err.starts_with("knockd: no daemon answers at /run/knockd/no_such.conf-"), "{}", ran.err);
+        assert!(ran.err.contains(config), "{}", ran.err);
     }
 }
 

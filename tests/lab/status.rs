@@ -17,11 +17,12 @@ use crate::daemon::{Daemon, Launch, Sockets};
 use crate::doors::{door, pad, sequence};
 use crate::hits::{Hit, send};
 use crate::net::{CLIENT, Lab, OTHER, SERVER};
-use crate::once::{knock_next, reload};
+use crate::once::{knock_next, reload, syn};
 use crate::pads::Pads;
 use crate::people::{of_directory, person};
 use crate::programs;
 use crate::wait::{PATIENCE, wait_until};
+use crate::wire::Wire;
 
 /// The exit code when no daemon answers.
 const NOBODY: i32 = 4;
@@ -169,6 +170,24 @@ fn the_scan_guards_hits_are_counted() {
     }
     daemon.settle(&lab);
     assert_eq!(status(&lab)["capture"]["scan_guard_hits"], 2);
+}
+
+#[test]
+fn packets_that_the_kernel_has_no_place_for_are_counted() {
+    let Some(lab) = Lab::new("packets_that_the_kernel_has_no_place_for_are_counted") else { return };
+    let daemon = Daemon::start(&lab, &plain());
+    assert_eq!(status(&lab)["capture"]["packets_dropped"], 0);
+    let count = 20_000;
+    daemon.held_up(|| {
+        Wire::with(&lab, |wire| (0..count).for_each(|_| wire.send(&[], &syn(OTHER, "9"))));
+    });
+    let counted = || {
+        let capture = status(&lab)["capture"].clone();
+        ["packets_seen", "packets_dropped"].map(|name| capture[name].as_u64().expect("a number"))
+    };
+    assert!(wait_until(PATIENCE, || counted().iter().sum::<u64>() >= count), "{:?}", counted());
+    let [seen, dropped] = counted();
+    assert!(dropped > 0 && (1..count).contains(&seen), "{seen} seen, {dropped} dropped");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) fn check(
     v6: DoorKey,
     faults: &mut Faults,
 ) -> PerFamily<Option<Command>> {
-    let mut read = |key| read(given, key, faults);
+    let mut read = |key| given.value(key, faults).map(|value| command(given, key, value, faults));
     let v4 = read(v4).flatten();
     let v6 = read(v6).unwrap_or_else(|| v4.clone());
     PerFamily { v4, v6 }
@@ -35,14 +35,14 @@ pub(super) fn check_errand(given: &Given<'_, DoorKey>, key: DoorKey, faults: &mu
             faults.push(text.blame(fault).hint(hint));
         }
     }
-    read(given, key, faults).flatten()
+    given.value(key, faults).and_then(|value| command(given, key, value, faults))
 }
 
-/// A command; nothing where there is none, and no command where it is empty.
-fn read(given: &Given<'_, DoorKey>, key: DoorKey, faults: &mut Faults) -> Option<Option<Command>> {
-    match given.value(key, faults)? {
-        Value::List(words) => Some(argv(words, faults)),
-        _ => given.text(key, faults).map(|text| shell(text, faults)),
+/// The command that this value is, if it is one; an empty one does nothing.
+fn command(given: &Given<'_, DoorKey>, key: DoorKey, value: &Value, faults: &mut Faults) -> Option<Command> {
+    match value {
+        Value::List(words) => argv(words, faults),
+        _ => shell(given.text(key, faults)?, faults),
     }
 }
 

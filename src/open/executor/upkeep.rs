@@ -124,11 +124,9 @@ impl<O: Outside> Executor<O> {
         else {
             return;
         };
-        let Some((pad, left)) = pads.get_mut(id).and_then(|pad| pad.comes_down().map(|left| (pad, left)))
-        else {
-            return;
-        };
         let Trigger::OneTime(PadSource { low_command: Some(command), .. }) = &door.trigger else { return };
+        let Some(pad) = pads.get_mut(id) else { return };
+        let Some(left) = pad.comes_down() else { return };
         let verb = self.mode.verb();
         info!("{label}: {}: {left} left, {verb}: {command}", pad.path().display());
         self.outside.run_errand(Errand {
