@@ -1,5 +1,6 @@
 //! What a command line comes to.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub wait: Option<Wait>,
     /// How many knocks may follow the first one until that port is open.
     pub retries: u8,
+    /// What runs afterwards: a program and its arguments, or nothing.
+    pub command: Vec<OsString>,
     /// Whether every hit is announced.
     pub verbose: bool,
     /// Whether nothing but errors is said.
@@ -164,6 +167,7 @@ impl Plan {
             delay: Duration::from_millis(delay.into()),
             wait,
             retries,
+            command: args.command,
             verbose: args.verbose,
             quiet: args.quiet,
             dry_run: args.dry_run,
