@@ -126,10 +126,15 @@ impl Plan {
         if args.config.is_none() && is_numeric(&host) {
             return Ok(Plan::with(host, args, None)?);
         }
-        let profiles = Profiles::load(args.config.as_deref()).map_err(PlanError::Profiles)?;
+        let complete = args.file.is_some() || !args.ports.is_empty();
+        let profiles = match Profiles::load(args.config.as_deref()) {
+            // With somebody else's home directory, as under sudo, whatever is said in full works all the same.
+            Err(ProfileError::Unreadable { .. }) if args.config.is_none() && complete => None,
+            loaded => loaded.map_err(PlanError::Profiles)?,
+        };
         let profile = profiles.as_ref().and_then(|profiles| profiles.find(&host));
         match (profile, &profiles) {
-            (None, Some(profiles)) if args.file.is_none() && args.ports.is_empty() => {
+            (None, Some(profiles)) if !complete => {
                 let (path, names) = (profiles.path.display().to_string(), profiles.names());
                 Err(Misuse::NoProfile { host, path, names }.into())
             }
