@@ -164,7 +164,7 @@ fn show_rest(plan: &Plan, addresses: &[Address], console: &mut Console) {
 fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console) -> Result<(), Error> {
     let port = wait.port.get();
     let (stand, mut shut): (Vec<_>, Vec<_>) =
-        addresses.into_iter().partition(|address| wait::is_open(address.at(port), &plan.outlet));
+        addresses.into_iter().partition(|address| wait::glance(address.at(port), &plan.outlet).is_ok());
     if plan.verbose {
         for address in stand {
             console.note(format_args!("tcp {address}:{port} is open already: not knocking"));
