@@ -15,7 +15,8 @@ trap 'exit 143' TERM HUP
 need cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
 need_cargo
 if ((EUID == 0)); then
-    need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace faketime=faketime
+    need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace faketime=faketime \
+        ssh=openssh-client nc=netcat-openbsd script=bsdutils
     fetch_peer
 fi
 

@@ -1,5 +1,6 @@
 //! The command line of knock(1).
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ use super::wait::Wait;
     args_override_self = true,
     about = "Hit ports of a host in order, so that its knockd opens a door",
     override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST\n       \
-                      knock [OPTIONS] PROFILE\n       knock [--config FILE] --list",
+                      knock [OPTIONS] PROFILE [-- COMMAND...]\n       knock [--config FILE] --list",
     after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs --wait 22 server.example"
 )]
 pub struct Args {
@@ -82,7 +83,7 @@ pub struct Args {
     /// Show all profiles, and how many sequences each has left
     #[arg(long, conflicts_with_all = [
         "host", "udp", "delay", "ipv4", "ipv6", "both", "interface", "source", "verbose", "quiet", "file", "wait",
-        "retry", "resync", "dry_run",
+        "retry", "resync", "dry_run", "command",
     ])]
     pub(super) list: bool,
 
@@ -101,4 +102,8 @@ pub struct Args {
         conflicts_with = "file"
     )]
     pub(super) ports: Vec<Ports>,
+
+    /// Run this once the knock is sent, or, with --wait, once the port is open
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
 }

@@ -4,6 +4,7 @@
 //! line of a pad.
 
 mod args;
+mod command;
 mod console;
 #[cfg(unix)]
 mod link;
@@ -49,6 +50,8 @@ pub enum Outcome {
     UsedUp,
     /// The port that was waited for is still shut: exit code 4.
     Shut,
+    /// A command ran afterwards and ended so, or could not be run: 127 where there is none of its name, otherwise 126.
+    Command(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -59,6 +62,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Misused => 2,
             Outcome::UsedUp => 3,
             Outcome::Shut => 4,
+            Outcome::Command(code) => code,
         })
     }
 }
@@ -121,7 +125,8 @@ pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
         console.hush();
     }
     match carry_out(plan, console) {
-        Ok(()) => Outcome::Done,
+        Ok(()) if plan.dry_run => Outcome::Done,
+        Ok(()) => command::run(&plan.command, console),
         Err(error) => {
             console.error(&error);
             Outcome::from(&error)
@@ -132,16 +137,26 @@ pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
 fn carry_out(plan: &Plan, console: &mut Console) -> Result<(), Error> {
     let addresses = ways::find(plan, console)?;
     match plan.wait {
-        Some(wait) if !plan.dry_run => open(plan, wait, addresses, console),
-        Some(Wait { port, patience }) => {
-            knock(plan, &addresses, console)?;
-            for address in addresses {
-                let seconds = patience.as_secs();
-                console.line(format_args!("would wait up to {seconds} s for tcp {address}:{port}"));
-            }
-            Ok(())
+        Some(wait) if !plan.dry_run => return open(plan, wait, addresses, console),
+        _ => knock(plan, &addresses, console)?,
+    }
+    if plan.dry_run {
+        show_rest(plan, &addresses, console);
+    }
+    Ok(())
+}
+
+/// What would follow the hits.
+fn show_rest(plan: &Plan, addresses: &[Address], console: &mut Console) {
+    if let Some(Wait { port, patience }) = plan.wait {
+        for address in addresses {
+            let seconds = patience.as_secs();
+            console.line(format_args!("would wait up to {seconds} s for tcp {address}:{port}"));
         }
-        None => knock(plan, &addresses, console),
+    }
+    if !plan.command.is_empty() {
+        let words: Vec<_> = plan.command.iter().map(|word| word.to_string_lossy()).collect();
+        console.line(format_args!("would run {}", words.join(" ")));
     }
 }
 
@@ -149,7 +164,7 @@ fn carry_out(plan: &Plan, console: &mut Console) -> Result<(), Error> {
 fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console) -> Result<(), Error> {
     let port = wait.port.get();
     let (stand, mut shut): (Vec<_>, Vec<_>) =
-        addresses.into_iter().partition(|address| wait::is_open(address.at(port), &plan.outlet));
+        addresses.into_iter().partition(|address| wait::glance(address.at(port), &plan.outlet).is_ok());
     if plan.verbose {
         for address in stand {
             console.note(format_args!("tcp {address}:{port} is open already: not knocking"));

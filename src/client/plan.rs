@@ -1,5 +1,6 @@
 //! What a command line comes to.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub wait: Option<Wait>,
     /// How many knocks may follow the first one until that port is open.
     pub retries: u8,
+    /// What runs afterwards: a program and its arguments, or nothing.
+    pub command: Vec<OsString>,
     /// Whether every hit is announced.
     pub verbose: bool,
     /// Whether nothing but errors is said.
@@ -123,10 +126,15 @@ impl Plan {
         if args.config.is_none() && is_numeric(&host) {
             return Ok(Plan::with(host, args, None)?);
         }
-        let profiles = Profiles::load(args.config.as_deref()).map_err(PlanError::Profiles)?;
+        let complete = args.file.is_some() || !args.ports.is_empty();
+        let profiles = match Profiles::load(args.config.as_deref()) {
+            // With somebody else's home directory, as under sudo, whatever is said in full works all the same.
+            Err(ProfileError::Unreadable { .. }) if args.config.is_none() && complete => None,
+            loaded => loaded.map_err(PlanError::Profiles)?,
+        };
         let profile = profiles.as_ref().and_then(|profiles| profiles.find(&host));
         match (profile, &profiles) {
-            (None, Some(profiles)) if args.file.is_none() && args.ports.is_empty() => {
+            (None, Some(profiles)) if !complete => {
                 let (path, names) = (profiles.path.display().to_string(), profiles.names());
                 Err(Misuse::NoProfile { host, path, names }.into())
             }
@@ -164,6 +172,7 @@ impl Plan {
             delay: Duration::from_millis(delay.into()),
             wait,
             retries,
+            command: args.command,
             verbose: args.verbose,
             quiet: args.quiet,
             dry_run: args.dry_run,

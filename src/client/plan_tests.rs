@@ -46,6 +46,7 @@ fn defaults_are_those_of_the_manual() {
             delay: Duration::from_millis(10),
             wait: None,
             retries: 0,
+            command: Vec::new(),
             verbose: false,
             quiet: false,
             dry_run: false,
@@ -182,6 +183,7 @@ fn a_profile_says_what_the_command_line_does_not() {
             delay: Duration::from_millis(30),
             wait: Some("22/5".parse().unwrap()),
             retries: 2,
+            command: Vec::new(),
             verbose: false,
             quiet: false,
             dry_run: false,
@@ -203,6 +205,7 @@ fn the_command_line_goes_before_the_profile() {
             delay: Duration::from_millis(7),
             wait: Some("443/10".parse().unwrap()),
             retries: 0,
+            command: Vec::new(),
             verbose: false,
             quiet: false,
             dry_run: false,
@@ -231,4 +234,13 @@ fn what_a_profile_and_the_command_line_say_must_go_together() {
     let patient = Profile { wait: None, ..office() };
     assert_eq!(with_profile("", &patient), Err(Misuse::RetryWithoutWait));
     assert_eq!(with_profile("-w 22", &patient).unwrap().retries, 2);
+}
+
+#[test]
+fn what_stands_behind_two_dashes_is_a_command() {
+    let command = |line: &str| plan(line).command;
+    assert_eq!(command("knock host 1 -- ssh -v admin@host 7000"), ["ssh", "-v", "admin@host", "7000"]);
+    assert_eq!(command("knock -f seqs host -- true"), ["true"]);
+    assert_eq!(command("knock host 1 --"), [""; 0]);
+    assert_eq!(ports("knock host 1 2 -- 3"), "tcp1 tcp2");
 }

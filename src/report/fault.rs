@@ -27,6 +27,7 @@ impl Fault {
     }
 
     /// The same as a warning.
+    #[cfg(feature = "daemon")]
     pub(crate) fn warn(self) -> Fault {
         Fault { severity: Severity::Warning, ..self }
     }
@@ -76,6 +77,7 @@ impl Faults {
     }
 
     /// Takes over the errors and warnings of another.
+    #[cfg(any(test, feature = "daemon"))]
     pub(crate) fn append(&mut self, other: Faults) {
         for (few, others) in [(&mut self.errors, other.errors), (&mut self.warnings, other.warnings)] {
             few.count += others.count;
@@ -84,6 +86,7 @@ impl Faults {
         }
     }
 
+    #[cfg(feature = "daemon")]
     pub(crate) fn is_empty(&self) -> bool {
         self.errors.count + self.warnings.count == 0
     }

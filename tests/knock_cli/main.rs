@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what fails a test panics")]
 
+#[cfg(unix)]
+mod commands;
 mod hits;
 #[cfg(target_os = "linux")]
 mod lab;

@@ -24,7 +24,7 @@ fn help_names_every_option_and_both_forms() {
             "--source <ADDRESS>",
             "--config <FILE>",
             "--list",
-            "knock [OPTIONS] PROFILE",
+            "knock [OPTIONS] PROFILE [-- COMMAND...]",
             "--dry-run",
             "-V, --version",
             "-h, --help",

@@ -145,6 +145,17 @@ fn a_bad_file_is_shown_and_nothing_is_used() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_holds_up_nobody_who_says_all_of_it() {
+    let home = Home(tempfile::tempdir().unwrap());
+    fs::create_dir_all(home.config()).unwrap();
+    assert_eq!(home.knock("-v -4 localhost 1").out, "hitting tcp 127.0.0.1:1\n");
+    let said =
+        format!("knock: the profiles in {} cannot be read: it is no regular file", home.config().display());
+    home.knock("office").refused(2, &said);
+    home.knock("--list").refused(2, &said);
+}
+
+#[test]
 fn what_does_not_fit_a_profile_ends_with_2() {
     let home = Home::with(&(LOOPBACK.to_owned() + "[none]\naddress = '127.0.0.1'\n"));
     for (line, message) in [

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::support::{Catcher, Pad, knock, knock_line};
 
 /// A port where somebody listens.
@@ -50,17 +52,17 @@ fn a_port_that_stays_shut_ends_with_4() {
 #[test]
 fn a_port_that_opens_at_the_knock_ends_with_0() {
     let catcher = Catcher::new();
-    let (listener, port) = open_port();
-    drop(listener);
+    // Bound, so that nobody else can have it, and shut until it listens.
+    let door = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    door.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let port = door.local_addr().unwrap().as_socket().unwrap().port();
     let pad = pad_for(&catcher, 20);
     let ran = std::thread::scope(|scope| {
-        let door = scope.spawn(|| {
+        scope.spawn(|| {
             catcher.hit();
-            TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap()
+            door.listen(1).unwrap();
         });
-        let ran = pad.knock(&format!("-v -w {port}/60 127.0.0.1"));
-        drop(door.join().unwrap());
-        ran
+        pad.knock(&format!("-v -w {port}/60 127.0.0.1"))
     });
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.err.contains(&format!("knock: tcp 127.0.0.1:{port} is open, ")), "{}", ran.err);

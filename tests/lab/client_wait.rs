@@ -3,8 +3,8 @@
 use std::process::{Command, Output};
 
 use crate::daemon::{Daemon, Launch};
-use crate::firewall::{self, NFT_CLOSE, NFT_OPEN};
-use crate::net::{CLIENT, Lab, SERVER};
+use crate::firewall::{self, NFT_CLOSE, NFT_OPEN, NFT_OPEN_6};
+use crate::net::{CLIENT, Lab, SERVER, SERVER_6};
 use crate::pads::Pads;
 use crate::programs;
 use crate::wait::{PATIENCE, wait_until};
@@ -84,6 +84,28 @@ fn a_lost_knock_is_followed_by_the_next_line_when_asked() {
     ends_with(0, &knock(&lab, &format!("{line} --retry 3")));
     pads.client_has_struck(14);
     assert_eq!(daemon.openings(&lab, "ssh"), 1);
+}
+
+#[test]
+fn both_families_get_in_with_a_line_each() {
+    let Some(lab) = Lab::new("both_families_get_in_with_a_line_each") else { return };
+    firewall::nft(&lab.server);
+    let pads = Pads::generate(&lab, "ssh", 12, &[]);
+    let six = format!("    start_command_6 = {NFT_OPEN_6}\n    stop_command_6 =\n");
+    let daemon = Daemon::start(&lab, &(one_time(&pads) + &six));
+    std::fs::write(lab.path("hosts"), format!("{SERVER} server.example\n{SERVER_6} server.example\n"))
+        .expect("names for the hosts");
+    // The mount is this command's own.
+    let script = "mount --bind \"$1\" /etc/hosts; exec \"$2\" -q -f \"$3\" --both --wait 22 server.example";
+    let mut knock = Command::new("sh");
+    knock.args(["-c", script, "sh"]).arg(lab.path("hosts")).arg(programs::knock()).arg(&pads.client);
+    for _ in 0..2 {
+        ends_with(0, &lab.client.run(&knock));
+        assert!(lab.ssh_answers() && lab.ssh_answers_6());
+    }
+    pads.client_has_struck(2);
+    assert_eq!(daemon.openings(&lab, "ssh"), 2);
+    pads.server_has_struck(2);
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub(crate) fn read_if_there(path: &Path) -> String {
     }
 }
 
-fn skip<T>(test: &str, why: &str) -> Option<T> {
+pub(crate) fn skip<T>(test: &str, why: &str) -> Option<T> {
     assert!(env::var_os("KNOCK_LAB").is_none_or(|wish| wish != "required"), "{test} {why}");
     // Not through eprintln, whose output libtest keeps to itself when a test passes.
     writeln!(io::stderr(), "SKIPPED ({why}): {test}").expect("standard error");

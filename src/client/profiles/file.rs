@@ -86,17 +86,15 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn profile(mut self, name: String, written: Written) -> Profile {
         self.check_together(&written);
-        let any =
-            |text: &str| if text.is_empty() { Err("a name is missing here") } else { Ok(text.to_owned()) };
         Profile {
             name,
-            address: self.value(written.address, any).unwrap_or_default(),
+            address: self.value(written.address, shown).unwrap_or_default(),
             file: written.file.and_then(|file| self.path(file)),
             ports: written.ports.and_then(|ports| self.ports(ports)),
             udp: written.udp.is_some_and(Spanned::into_inner),
             delay: self.value(written.delay, |text| number(text, u32::MAX, "of milliseconds ")),
             family: self.value(written.family, family),
-            interface: self.value(written.interface, any),
+            interface: self.value(written.interface, shown),
             source: self.value(written.source, parse_source),
             wait: self.value(written.wait, Wait::from_str),
             retry: self.value(written.retry, |text| number(text, u8::MAX, "")),
@@ -147,7 +145,8 @@ impl Reader<'_> {
 
     /// A file is the same wherever the client is started.
     fn path(&mut self, word: Spanned<Word>) -> Option<PathBuf> {
-        let (at, text) = (word.span(), word.into_inner().0);
+        let at = word.span();
+        let text = self.value(Some(word), shown)?;
         let path = match (text.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             (Some(_), None) => {
@@ -162,6 +161,17 @@ impl Reader<'_> {
             return None;
         }
         Some(path)
+    }
+}
+
+/// A name, which may come to stand on a terminal.
+fn shown(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        Err("a name is missing here")
+    } else if text.contains(char::is_control) {
+        Err("a name cannot hold control characters")
+    } else {
+        Ok(text.to_owned())
     }
 }
 

@@ -134,6 +134,17 @@ udp = 1
 }
 
 #[test]
+fn no_name_can_control_a_terminal() {
+    for key in ["address", "file", "interface"] {
+        let more = if key == "address" { "" } else { "address = 'x'\n" };
+        let said = complaints(&format!("[a]\n{key} = \"/\\u001b[2J\"\n{more}"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].ends_with("a name cannot hold control characters"), "{said:?}");
+    }
+    assert_eq!(complaints("[\"\\u009b\"]\naddress = 'x'\n").len(), 1);
+}
+
+#[test]
 fn a_caret_shows_the_place() {
     let (_, report) = read_at_home("[a]\naddress = 'x'\nwait = 'ssh'\n");
     let shown = report.render(false);
