@@ -59,6 +59,7 @@ address=192.0.2.1
 open_for=3
 work=$(mktemp -d)
 pids=()
+[[ -e /run/knockd ]] && had_sockets=yes || had_sockets=
 
 bold='' green='' red='' plain=''
 if [[ -t 1 && -z ${NO_COLOR-} ]]; then
@@ -86,6 +87,8 @@ clean_up() {
         ip netns delete "$host" 2>/dev/null || true
     done
     rm -rf "$work"
+    # The daemon makes it for its socket, and leaves it to the next.
+    [[ -n $had_sockets || ! -e /run/knockd ]] || rmdir --ignore-fail-on-non-empty /run/knockd
 }
 trap clean_up EXIT
 trap 'exit 130' INT
