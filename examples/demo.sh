@@ -88,7 +88,10 @@ clean_up() {
     done
     rm -rf "$work"
     # The daemon makes it for its socket, and leaves it to the next.
-    [[ -n $had_sockets || ! -e /run/knockd ]] || rmdir --ignore-fail-on-non-empty /run/knockd
+    [[ -n $had_sockets || ! -e /run/knockd ]] || {
+        rm -f /run/knockd/lock
+        rmdir --ignore-fail-on-non-empty /run/knockd
+    }
 }
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -22,7 +22,10 @@ clean_up() {
         done
         ip netns delete "$namespace"
     done
-    [[ -n $had_sockets || ! -w /run || ! -e /run/knockd ]] || rmdir --ignore-fail-on-non-empty /run/knockd
+    [[ -n $had_sockets || ! -w /run || ! -e /run/knockd ]] || {
+        rm -f /run/knockd/lock
+        rmdir --ignore-fail-on-non-empty /run/knockd
+    }
 }
 
 # Debian's knockd 0.8, to test against; unpacked only, since its installation would start it.
