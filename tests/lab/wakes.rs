@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use seqgen::pad::SETTLED;
 
+use crate::both::Both;
 use crate::daemon::Daemon;
 use crate::doors::door;
 use crate::net::{Lab, SERVER};
@@ -183,6 +184,8 @@ fn pads_that_are_mounted_over_are_taken_up_with_a_reload() {
     let later = Pads::generate(&lab, "later", 4, &[]).served_at(below.join("alice.pad"));
     let (daemon, mut log) = started(&lab);
     opens(&lab, (&daemon, &mut log), "alice", &alice, 0);
+    // It looks at the pad once more when it hears of its own strike.
+    Both::of(&daemon).falls_asleep();
     let mut mount = Command::new("nsenter");
     mount.args(["-t", &daemon.pid().to_string(), "-m", "mount", "--bind"]).args([&below, &directory(&lab)]);
     assert!(mount.status().expect("nsenter: install util-linux").success());
