@@ -25,7 +25,7 @@ const DEATHS: usize = 20;
 const LINES: usize = 400;
 
 /// How long a door is open, and how much later it may close on a busy machine.
-const OPEN: Duration = Duration::from_secs(1);
+const OPEN: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_millis(1500);
 
 /// How soon whoever knocks is served again.
@@ -90,12 +90,13 @@ fn make_noise(lab: &Lab, stop: &AtomicBool) {
     });
 }
 
-/// Checks that every lease was closed, and when.
+/// Checks that every lease was closed, and when: after its time, or before that to be renewed by another knock.
 #[track_caller]
 fn every_lease_was_closed_in_time(journal: &str) {
     let mut opened: HashMap<&str, u64> = HashMap::new();
     let mut closed = 0;
-    for entry in journal.lines() {
+    let mut entries = journal.lines().peekable();
+    while let Some(entry) = entries.next() {
         let words: Vec<_> = entry.split(' ').collect();
         let [what, lease, at] = words[..] else { panic!("a torn line `{entry}`") };
         let at: u64 = at.parse().expect("nanoseconds");
@@ -104,7 +105,9 @@ fn every_lease_was_closed_in_time(journal: &str) {
             continue;
         }
         let open = Duration::from_nanos(at - opened[lease]);
-        assert!(open * 2 > OPEN && open < OPEN + LATE, "{lease} was open for {open:?}");
+        let is_renewed = entries.peek().is_some_and(|next| next.starts_with("start"));
+        assert!(open * 2 > OPEN || is_renewed, "{lease} was open for {open:?}:\n{journal}");
+        assert!(open < OPEN + LATE, "{lease} was open for {open:?}:\n{journal}");
         closed += 1;
     }
     assert_eq!(closed, opened.len(), "a lease was lost:\n{journal}");
