@@ -21,7 +21,7 @@ install_classic() {
 
 classic_opens() {
     knock "$address" 7000 8000 9000
-    in_set || eventually 1 in_set
+    eventually 5 in_set
 }
 
 unchanged() {

@@ -20,8 +20,10 @@ by_rpm() {
 
 configuration_is() { cmp -s "$1" "$root/etc/knockd.conf" || fail "rpm: $2"; }
 
+is_past() { (($(date +%s) > $1)); }
+
 under_rpm() {
-    local requires left
+    local requires left since
     files_but_rpms >"$lab/before"
     requires=$(rpm -qp --requires "$built_for_rpm"/knock-1*.rpm)
     [[ $requires == *'seqgen >= 1.0'* && $requires != *pcap* && $requires != *systemd* ]] ||
@@ -30,7 +32,12 @@ under_rpm() {
     [[ $requires == *'seqgen >= 1.0'* && $requires == *libpcap.so* ]] || fail "rpm: the daemon requires $requires"
     holds "of rpm's packages, too, only the daemon requires libpcap"
 
+    # What a classic package has left behind before.
+    configure "sequence = 7000,8000,9000" >"$root/etc/knockd.conf.rpmsave"
+    since=$(date +%s)
+    eventually 5 is_past "$since"
     by_rpm "install the packages" -U "$built_for_rpm"/*.rpm
+    rm "$root/etc/knockd.conf.rpmsave"
     configuration_is packaging/knockd.conf "there is no configuration that opens nothing"
     mode_is /etc/knockd.conf 600:root || fail "rpm: the configuration can be read by others"
     mode_is /etc/knockd 700:root || fail "rpm: pads can be read by others"

@@ -48,7 +48,7 @@ pub struct Args {
     pub debug: bool,
 
     /// Check the configuration as a start would, say what is wrong with it, and end
-    #[arg(long, conflicts_with_all = ["daemon", "read", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["daemon", "read"])]
     pub check: bool,
 
     /// With --check, print the configuration as it takes effect: as TOML, with every default spelt out
