@@ -214,22 +214,45 @@ fn still_shut(plan: &Plan, wait: Wait, at: &[Address], console: &mut Console) ->
 /// lines, as each is good for one opening.
 fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<(), Error> {
     match &plan.source {
-        Source::Ports(steps) => addresses.iter().try_for_each(|&address| hit(plan, address, steps, console)),
+        Source::Ports(steps) => {
+            let outcomes: Vec<_> =
+                addresses.iter().map(|&address| hit(plan, address, steps, console)).collect();
+            one_will_do(outcomes, console)
+        }
         Source::Pad { path, resync } => {
             let each = Source::lines(*resync);
             let all = each * addresses.len();
             let page =
                 if plan.dry_run { pad::peek(path, all, console) } else { pad::take(path, all, console) }?;
-            let outcome = page.sequences.chunks(each).zip(addresses).try_for_each(|(lines, &address)| {
-                let steps: Vec<Step> = lines.iter().flat_map(Sequence::steps).copied().collect();
-                hit(plan, address, &steps, console)
-            });
+            let outcomes: Vec<_> = page
+                .sequences
+                .chunks(each)
+                .zip(addresses)
+                .map(|(lines, &address)| {
+                    let steps: Vec<Step> = lines.iter().flat_map(Sequence::steps).copied().collect();
+                    hit(plan, address, &steps, console)
+                })
+                .collect();
+            let outcome = one_will_do(outcomes, console);
             if page.left < pad::FEW {
                 console.note(pad::left_in(page.left, path));
             }
             outcome
         }
     }
+}
+
+/// What a knock has come to: it has failed if it has at every address, and else what went wrong is only told.
+fn one_will_do(outcomes: Vec<Result<(), Error>>, console: &mut Console) -> Result<(), Error> {
+    let some_went = outcomes.iter().any(Result::is_ok);
+    for outcome in outcomes {
+        match outcome {
+            Err(error) if some_went => console.note(format_args!("{error}")),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> Result<(), Error> {
@@ -245,4 +268,33 @@ fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> 
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(host: &str) -> Result<(), Error> {
+        let unknown =
+            resolve::ResolveError::Unknown { host: host.to_owned(), reason: io::Error::other("no") };
+        Err(unknown.into())
+    }
+
+    #[test]
+    fn a_knock_has_failed_if_it_has_at_every_address() {
+        let judge = |outcomes| {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let outcome = one_will_do(outcomes, &mut Console::new(&mut out, &mut err, false));
+            (outcome.map_err(|error| error.to_string()), String::from_utf8(err).unwrap())
+        };
+        assert_eq!(judge(vec![Ok(()), Ok(())]), (Ok(()), String::new()));
+        let (outcome, said) = judge(vec![failed("one"), Ok(())]);
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(said, "knock: cannot find the address of `one`: no\n");
+        let (outcome, said) = judge(vec![failed("one"), failed("two")]);
+        assert_eq!(
+            (outcome.unwrap_err().as_str(), said.as_str()),
+            ("cannot find the address of `one`: no", "")
+        );
+    }
 }
