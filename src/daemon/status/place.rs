@@ -3,13 +3,14 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, openat, statat, unlinkat};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 
@@ -122,9 +123,12 @@ impl Place {
             return Err(NoSocket::NotOurs(path));
         }
         // Nobody can be connected with one whose daemon is gone; any other answer means that it is not.
-        match UnixStream::connect(&path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-            _ => return Err(NoSocket::Taken(path)),
+        // One that hangs, and whose queue is full, must not hold up this one.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let answer = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .and_then(|socket| connect(&socket, &SocketAddrUnix::new(&path)?));
+        if answer != Err(Errno::CONNREFUSED) {
+            return Err(NoSocket::Taken(path));
         }
         unlinkat(directory, &self.name, AtFlags::empty())
             .map_err(|error| NoSocket::Io { path, error: error.into() })
@@ -168,6 +172,8 @@ impl Drop for Socket {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use tempfile::TempDir;
 
     use super::*;
