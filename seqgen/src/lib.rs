@@ -4,6 +4,8 @@
 //! `#`, in place, durably and under a lock, so that no reader takes it again.
 
 mod contents;
+pub mod counter;
 pub mod generate;
 pub mod pad;
+mod regular;
 pub mod sequence;

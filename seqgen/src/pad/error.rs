@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::regular::Unfit;
+
 /// Why a pad could not be opened, read, locked or struck.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {kind}", .path.display())]
@@ -80,6 +82,15 @@ impl PadError {
     /// This kind of trouble with the pad at `path`.
     pub fn new(path: &Path, kind: PadErrorKind) -> PadError {
         PadError { path: path.to_owned(), kind }
+    }
+
+    /// What keeps the file at `path` from being a pad.
+    pub(super) fn unfit(path: &Path, error: Unfit) -> PadError {
+        match error {
+            Unfit::NotAFile(what) => PadError::new(path, PadErrorKind::NotAFile(what)),
+            Unfit::Replaced => PadError::new(path, PadErrorKind::Replaced),
+            Unfit::Io(error) => PadError::io(path, error),
+        }
     }
 
     /// An error of the operating system about the pad at `path`.

@@ -1,12 +1,12 @@
 //! Striking: making sure that a line is never used again.
 
-use std::fs::File;
 use std::io;
 
 use super::error::{PadError, PadErrorKind};
 use super::file::leads_to;
 use super::line::{Entry, Line};
 use super::lock::LockedPad;
+use crate::regular::{read_at, write_at};
 
 const STRUCK: u8 = b'#';
 
@@ -42,7 +42,7 @@ impl LockedPad {
         }
         for place in places {
             if let Place::Live(offset) = place {
-                write_byte(&self.file, STRUCK, offset).map_err(|e| self.error(PadErrorKind::Write(e)))?;
+                write_at(&self.file, &[STRUCK], offset).map_err(|e| self.error(PadErrorKind::Write(e)))?;
             }
         }
         // Once this has failed, a second call may succeed though the data are lost: the first answer counts.
@@ -125,39 +125,6 @@ impl LockedPad {
 fn struck_to(line: &Line, found: &Line) -> bool {
     matches!(found.entry, Entry::Struck(_))
         && found.text[1..].trim_ascii_end() == line.text[1..].trim_ascii_end()
-}
-
-/// Writes one byte at `offset`, in one call.
-fn write_byte(file: &File, byte: u8, offset: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    let write = || std::os::unix::fs::FileExt::write_at(file, &[byte], offset);
-    #[cfg(windows)]
-    let write = || std::os::windows::fs::FileExt::seek_write(file, &[byte], offset);
-    loop {
-        match write() {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Fills `buffer` from `offset` on, as far as the file goes; how many bytes that were.
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = file;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(n) => length += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }
 
 #[cfg(test)]
