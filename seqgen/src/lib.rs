@@ -4,6 +4,7 @@
 //! `#`, in place, durably and under a lock, so that no reader takes it again.
 
 mod contents;
+pub mod derive;
 pub mod generate;
 pub mod pad;
 pub mod sequence;
