@@ -5,6 +5,7 @@
 
 mod contents;
 pub mod counter;
+pub mod derive;
 pub mod generate;
 pub mod pad;
 mod regular;
