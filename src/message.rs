@@ -5,8 +5,10 @@
 //! again what the slot stands for and whether it is still armed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use seqgen::derive::{CounterKey, Form};
 use seqgen::sequence::Sequence;
 
 use crate::flags::FlagRule;
@@ -74,6 +76,23 @@ pub struct Slot {
     pub limit: Option<Limit>,
 }
 
+/// The sequences that follow from one key, armed all at once: one for each address that may knock.
+///
+/// All of them begin with the same hit.  Like a line of a pad it is gone once one of them has been completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundSlot {
+    /// Its number in reports.
+    pub id: SlotId,
+    /// The index of its door in the plan's rules.
+    pub door: usize,
+    /// What the sequences follow from.
+    pub key: CounterKey,
+    /// The index of what they look like in the plan's forms.
+    pub form: usize,
+    /// How many stray ports end an attempt at it, if it is guarded.
+    pub limit: Option<Limit>,
+}
+
 /// Which packets any door could take as a hit; the kernel need not hand over others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -101,6 +120,10 @@ pub struct Plan {
     pub doors: Vec<DoorRule>,
     /// The armed sequences.
     pub slots: Vec<Slot>,
+    /// What sequences look like that follow from keys, each once.
+    pub forms: Vec<Arc<Form>>,
+    /// The armed sequences that are other ones for each source.
+    pub bound: Vec<BoundSlot>,
     /// What the capture has to see.
     pub traffic: Traffic,
     /// How many attempts are followed at most.
@@ -198,6 +221,8 @@ pub enum Order {
     Adopt(Plan),
     /// Arm one more sequence.
     Arm(Slot),
+    /// Arm one more sequence that is another one for each source.
+    ArmBound(BoundSlot),
     /// Match this slot no more.
     Disarm(SlotId),
     /// See this traffic from now on.

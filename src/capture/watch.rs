@@ -155,6 +155,7 @@ impl Watch {
                     self.tracker.adopt(plan);
                 }
                 Instruction::Arm(slot) => self.tracker.arm(slot),
+                Instruction::ArmBound(slot) => self.tracker.arm_bound(slot),
                 Instruction::Disarm(slot) => self.tracker.disarm(slot),
                 Instruction::Watch(traffic) => self.watch(&traffic)?,
                 Instruction::Here(addresses) => {

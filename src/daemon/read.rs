@@ -179,6 +179,7 @@ impl Playback {
                         self.tracker.adopt(plan);
                     }
                     Order::Arm(slot) => self.tracker.arm(slot),
+                    Order::ArmBound(slot) => self.tracker.arm_bound(slot),
                     Order::Disarm(slot) => self.tracker.disarm(slot),
                     Order::Watch(_) | Order::Stop => {}
                 }

@@ -1,13 +1,17 @@
 //! The armed sequences, found by their steps.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use seqgen::sequence::{Protocol, Step};
+use seqgen::derive::{CounterKey, Form};
+use seqgen::sequence::{Protocol, Sequence, Step};
 use slab::Slab;
 
-use super::exposure::is_exposable;
+use super::exposure::EXPOSABLE;
+use super::guard::Limit;
 use super::sources::Class;
-use crate::message::{Slot, SlotId};
+use crate::message::{BoundSlot, Slot, SlotId};
 
 /// How many ports there are, and one that is none.
 const PORTS: usize = 1 << 16;
@@ -26,9 +30,28 @@ impl SlotKey {
     }
 }
 
+/// What is to be hit at a slot.
+pub(super) enum Hits {
+    /// The same by everybody.
+    Same(Sequence),
+    /// What follows from the key, by each source something else.
+    Bound {
+        key: CounterKey,
+        form: Arc<Form>,
+        /// The hit that all of them begin with: all that is known of them before somebody has made it.
+        first: Sequence,
+    },
+}
+
 /// A slot that is armed.
 pub(super) struct ArmedSlot {
-    pub(super) slot: Slot,
+    pub(super) id: SlotId,
+    /// The index of its door.
+    pub(super) door: usize,
+    pub(super) hits: Hits,
+    /// Whether it is gone once it has been completed.
+    pub(super) once: bool,
+    pub(super) limit: Option<Limit>,
     /// Tells what came before it was armed from what came after.
     pub(super) stamp: u64,
     /// What its door sees.
@@ -43,6 +66,62 @@ pub(super) struct ArmedSlot {
 impl ArmedSlot {
     pub(super) fn key(&self) -> SlotKey {
         self.key
+    }
+
+    /// How many hits it takes.
+    pub(super) fn length(&self) -> usize {
+        match &self.hits {
+            Hits::Same(sequence) => sequence.steps().len(),
+            Hits::Bound { form, .. } => form.shape().length,
+        }
+    }
+
+    /// What is known of its sequence whoever knocks.
+    pub(super) fn common(&self) -> &Sequence {
+        match &self.hits {
+            Hits::Same(sequence) | Hits::Bound { first: sequence, .. } => sequence,
+        }
+    }
+
+    /// The sequence that only this source is to hit, if each has another one.
+    pub(super) fn own_of(&self, source: IpAddr) -> Option<Sequence> {
+        match &self.hits {
+            Hits::Same(_) => None,
+            Hits::Bound { key, form, .. } => Some(key.sequence(form, Some(source))),
+        }
+    }
+
+    fn looks_back(&self) -> bool {
+        self.limit.is_some_and(|limit| limit.from_before)
+    }
+}
+
+/// What is to be armed.
+pub(super) struct ToArm {
+    id: SlotId,
+    door: usize,
+    hits: Hits,
+    once: bool,
+    pub(super) limit: Option<Limit>,
+}
+
+impl ToArm {
+    /// A sequence that is the same for everybody.
+    pub(super) fn same(slot: Slot) -> ToArm {
+        let Slot { id, door, sequence, once, limit } = slot;
+        ToArm { id, door, hits: Hits::Same(sequence), once, limit }
+    }
+
+    /// One for each source; `None` where there is no such form.
+    pub(super) fn bound(slot: BoundSlot, forms: &[Arc<Form>]) -> Option<ToArm> {
+        let BoundSlot { id, door, key, form, limit } = slot;
+        let form = Arc::clone(forms.get(form)?);
+        let first = Sequence::new(vec![key.first(&form)])?;
+        Some(ToArm { id, door, hits: Hits::Bound { key, form, first }, once: true, limit })
+    }
+
+    pub(super) fn door(&self) -> usize {
+        self.door
     }
 }
 
@@ -159,28 +238,48 @@ impl Armed {
         }
     }
 
-    pub(super) fn insert(&mut self, slot: Slot, stamp: u64, view: usize, class: Option<Class>) {
-        self.remove(slot.id);
+    pub(super) fn insert(
+        &mut self,
+        to_arm: ToArm,
+        stamp: u64,
+        view: usize,
+        class: Option<Class>,
+    ) -> &ArmedSlot {
+        let ToArm { id, door, hits, once, limit } = to_arm;
+        self.remove(id);
         self.serial = self.serial.wrapping_add(1);
-        let place = self.slots.vacant_key();
-        let key = SlotKey { place: u32::try_from(place).unwrap_or(u32::MAX), serial: self.serial };
-        self.by_id.insert(slot.id, key);
-        self.by_first.insert(slot.sequence.first(), key);
-        for step in distinct(slot.sequence.steps()) {
+        let vacant = self.slots.vacant_entry();
+        let place = u32::try_from(vacant.key()).unwrap_or(u32::MAX);
+        let key = SlotKey { place, serial: self.serial };
+        let armed = vacant.insert(ArmedSlot {
+            id,
+            door,
+            hits,
+            once,
+            limit,
+            stamp,
+            view,
+            class,
+            is_exposable: false,
+            key,
+        });
+        armed.is_exposable = once && armed.length() >= EXPOSABLE;
+        self.by_id.insert(id, key);
+        self.by_first.insert(armed.common().first(), key);
+        for step in distinct(armed.common().steps()) {
             self.by_step.insert(step, key);
             self.in_use.set(step, true);
         }
-        self.looking_back += usize::from(looks_back(&slot));
-        let is_exposable = is_exposable(&slot);
-        self.slots.insert(ArmedSlot { slot, stamp, view, class, is_exposable, key });
+        self.looking_back += usize::from(armed.looks_back());
+        armed
     }
 
     pub(super) fn remove(&mut self, id: SlotId) {
         let Some(key) = self.by_id.remove(&id) else { return };
-        let Some(ArmedSlot { slot, .. }) = self.slots.try_remove(key.place as usize) else { return };
-        self.looking_back -= usize::from(looks_back(&slot));
-        self.by_first.remove(slot.sequence.first(), key);
-        for step in distinct(slot.sequence.steps()) {
+        let Some(armed) = self.slots.try_remove(key.place as usize) else { return };
+        self.looking_back -= usize::from(armed.looks_back());
+        self.by_first.remove(armed.common().first(), key);
+        for step in distinct(armed.common().steps()) {
             self.by_step.remove(step, key);
             self.in_use.set(step, !self.by_step.get(step).is_empty());
         }
@@ -189,7 +288,7 @@ impl Armed {
     /// Removes all of them.  What is emptied is used again, so that no page of the ports is touched for nothing.
     pub(super) fn clear(&mut self) {
         for armed in self.slots.drain() {
-            for step in armed.slot.sequence.steps() {
+            for step in armed.common().steps() {
                 self.by_first.clear(*step);
                 self.by_step.clear(*step);
                 self.in_use.set(*step, false);
@@ -216,7 +315,7 @@ impl Armed {
         self.looking_back > 0
     }
 
-    /// Whether any sequence has this step.
+    /// Whether any sequence has this step, as far as it is the same for everybody.
     pub(super) fn is_in_use(&self, step: Step) -> bool {
         self.in_use.contains(step)
     }
@@ -226,14 +325,10 @@ impl Armed {
         self.by_first.get(step)
     }
 
-    /// The slots whose sequence has this step anywhere.
+    /// The slots whose sequence has this step anywhere, as far as it is the same for everybody.
     pub(super) fn with(&self, step: Step) -> &[SlotKey] {
         self.by_step.get(step)
     }
-}
-
-fn looks_back(slot: &Slot) -> bool {
-    slot.limit.is_some_and(|limit| limit.from_before)
 }
 
 /// Each step of a sequence once.

@@ -59,6 +59,8 @@ pub(super) struct Attempt {
     shown: u8,
     /// How many stray packets of the source had been counted at the first hit.
     strays_before: u32,
+    /// The sequence, where it is this source's alone.
+    own: Option<Sequence>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +88,8 @@ pub(super) enum Verdict {
 }
 
 impl Attempt {
-    /// An attempt that has not made its first hit yet.
-    pub(super) fn new(now: Moment) -> Attempt {
+    /// An attempt that has not made its first hit yet; `own` is its sequence, where that is its source's alone.
+    pub(super) fn new(now: Moment, own: Option<Sequence>) -> Attempt {
         Attempt {
             progress: Progress::Over { since: now },
             latest: None,
@@ -97,7 +99,13 @@ impl Attempt {
             beyond_first_hit: false,
             shown: 0,
             strays_before: 0,
+            own,
         }
+    }
+
+    /// Its sequence, where that is its source's alone.
+    pub(super) fn own(&self) -> Option<&Sequence> {
+        self.own.as_ref()
     }
 
     /// The time that its deadline counts from.
@@ -153,8 +161,22 @@ impl Attempt {
         self.strays_before = packets;
     }
 
-    /// Judges one hit that the sequence's door can see.  `identities` holds the hits that all attempts remember.
+    /// Judges one hit that the sequence's door can see.  `identities` holds the hits that all attempts remember; `common`
+    /// is the sequence, unless the attempt has one of its own.
     pub(super) fn take(
+        &mut self,
+        identities: &mut Pool<Identity>,
+        common: &Sequence,
+        identity: Identity,
+        now: Moment,
+    ) -> Verdict {
+        let own = self.own.take();
+        let verdict = self.judge(identities, own.as_ref().unwrap_or(common), identity, now);
+        self.own = own;
+        verdict
+    }
+
+    fn judge(
         &mut self,
         identities: &mut Pool<Identity>,
         sequence: &Sequence,

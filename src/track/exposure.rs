@@ -6,48 +6,44 @@
 
 use std::net::IpAddr;
 
+use super::armed::ArmedSlot;
 use super::attempt::Attempt;
-use crate::message::{Report, Slot};
+use crate::message::Report;
 
 /// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
 /// chance, and too well known to be used.
-const EXPOSABLE: usize = 5;
+pub(super) const EXPOSABLE: usize = 5;
 
 /// With more stray packets than this since the attempt's first hit, what the source has shown in between proves nothing:
 /// two full scans within the door's `seq_timeout` show most lines.  Of so many packets in any order, fewer than one in
 /// forty thousand lines can have been hit by chance.
 pub(super) const CROWD: u32 = 10_000;
 
-/// Whether the slot is a line that is struck unopened when it has been shown on the wire.
-pub(super) fn is_exposable(slot: &Slot) -> bool {
-    slot.once && slot.sequence.steps().len() >= EXPOSABLE
-}
-
 /// Reports a line of which every hit has been made without opening it.  `completed` says that they were made as the
 /// rules ask for, after the guard had ended the attempt; `packets` counts the source's strays.
 pub(super) fn whole(
-    slot: &Slot,
+    slot: &ArmedSlot,
     source: IpAddr,
     attempt: &Attempt,
     completed: bool,
     packets: u32,
 ) -> Option<Report> {
     let crowded = is_crowded(attempt, packets);
-    let shown = completed || !crowded && usize::from(attempt.shown()) == slot.sequence.steps().len();
-    (shown && is_exposable(slot)).then_some(Report::Exposed { slot: slot.id, source, whole: true, crowded })
+    let shown = completed || !crowded && usize::from(attempt.shown()) == slot.length();
+    (shown && slot.is_exposable).then_some(Report::Exposed { slot: slot.id, source, whole: true, crowded })
 }
 
 /// Reports a line that lacks only its last hit when its time is up.
 pub(super) fn all_but_the_last(
-    slot: &Slot,
+    slot: &ArmedSlot,
     source: IpAddr,
     attempt: &Attempt,
     packets: u32,
 ) -> Option<Report> {
     let crowded = is_crowded(attempt, packets);
     let shown = if crowded { attempt.running_stage().unwrap_or(0) } else { attempt.shown() };
-    let lacks_one = usize::from(shown) + 1 == slot.sequence.steps().len();
-    (lacks_one && is_exposable(slot)).then_some(Report::Exposed {
+    let lacks_one = usize::from(shown) + 1 == slot.length();
+    (lacks_one && slot.is_exposable).then_some(Report::Exposed {
         slot: slot.id,
         source,
         whole: false,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hashbrown::HashTable;
+use seqgen::sequence::{Protocol, Step};
 use slab::Slab;
 
 use super::armed::SlotKey;
@@ -34,6 +35,8 @@ pub(super) struct Table {
     pub(super) sources: Sources,
     /// The attempts by source and slot: what a packet costs must not depend on how many its source has.
     by_place: HashTable<u32>,
+    /// The attempts at sequences that are their source's alone, by source and each step but the first.
+    by_own_step: HashTable<(u32, Step)>,
     places: Places,
     /// Whether it has its final size.
     is_roomy: bool,
@@ -112,7 +115,15 @@ impl Places {
     }
 
     fn hash(&self, source: u32, slot: SlotKey) -> u64 {
-        let bits = slot.bits() ^ u64::from(source).rotate_left(16);
+        self.fold(slot.bits() ^ u64::from(source).rotate_left(16))
+    }
+
+    fn hash_step(&self, source: u32, step: Step) -> u64 {
+        let protocol = u64::from(step.protocol == Protocol::Udp);
+        self.fold(u64::from(source) << 32 | protocol << 16 | u64::from(step.port.get()))
+    }
+
+    fn fold(&self, bits: u64) -> u64 {
         let wide = u128::from(bits ^ self.0.rotate_left(32)) * u128::from(self.0);
         #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
         let folded = (wide >> 64) as u64 ^ wide as u64;
@@ -127,6 +138,7 @@ impl Table {
             capacity: capacity.clamp(1, NONE as usize / 2),
             sources: Sources::new(),
             by_place: HashTable::new(),
+            by_own_step: HashTable::new(),
             places: Places::new(),
             is_roomy: false,
             entries: Slab::new(),
@@ -180,6 +192,24 @@ impl Table {
     pub(super) fn attempts_at(&self, source: u32, slots: &[SlotKey], keys: &mut Vec<u32>) {
         keys.clear();
         keys.extend(slots.iter().filter_map(|slot| self.find_at(source, *slot)));
+        self.in_order(keys);
+    }
+
+    /// Whether anybody attempts a sequence that is theirs alone.
+    pub(super) fn has_own(&self) -> bool {
+        !self.by_own_step.is_empty()
+    }
+
+    /// Adds the source's attempts at sequences that are its own and have this step, but not as the first.
+    pub(super) fn add_own_attempts(&self, source: u32, step: Step, keys: &mut Vec<u32>) {
+        let is_it = |(key, of): &&(u32, Step)| *of == step && self.entries[*key as usize].source == source;
+        let found = self.by_own_step.iter_hash(self.places.hash_step(source, step)).filter(is_it);
+        keys.extend(found.map(|(key, _)| *key));
+        self.in_order(keys);
+    }
+
+    /// Puts attempts in the order in which they came in.
+    fn in_order(&self, keys: &mut [u32]) {
         if keys.len() > 1 {
             keys.sort_unstable_by_key(|key| self.entries[*key as usize].begun);
         }
@@ -265,6 +295,7 @@ impl Table {
         let (entries, places) = (&self.entries, &self.places);
         let hash = |&key: &u32| places.hash(entries[key as usize].source, entries[key as usize].slot);
         self.by_place.insert_unique(places.hash(source, slot), key, hash);
+        self.index_own(key);
         self.watch(key);
         if is_early {
             self.early.push(&mut self.entries, key, links);
@@ -335,10 +366,28 @@ impl Table {
         if let Ok(entry) = self.by_place.find_entry(self.places.hash(source, slot), |&other| other == key) {
             entry.remove();
         }
+        for step in own_steps(&self.entries[key as usize].attempt) {
+            let hash = self.places.hash_step(source, *step);
+            if let Ok(entry) = self.by_own_step.find_entry(hash, |other| *other == (key, *step)) {
+                entry.remove();
+            }
+        }
         let attempt = self.entries.remove(key as usize).attempt;
         let (address, packets) = (self.sources.address(source), self.sources.strays(source).packets());
         self.sources.end_attempt(source);
         Removed { source: address, slot, attempt, packets, begun, stamp }
+    }
+
+    /// Lets an attempt be found by the steps that only its source is to hit.
+    fn index_own(&mut self, key: u32) {
+        let Entry { attempt, source, .. } = &self.entries[key as usize];
+        let (places, entries) = (&self.places, &self.entries);
+        for step in own_steps(attempt) {
+            let hash = places.hash_step(*source, *step);
+            self.by_own_step.insert_unique(hash, (key, *step), |(key, step)| {
+                places.hash_step(entries[*key as usize].source, *step)
+            });
+        }
     }
 
     /// When somebody's time may be up next.
@@ -440,6 +489,11 @@ impl Removed {
     pub(super) fn order(&self) -> (u64, u64) {
         (self.begun, self.stamp)
     }
+}
+
+/// The steps of a sequence that is its source's alone, without the first, which it shares with others.
+fn own_steps(attempt: &Attempt) -> &[Step] {
+    attempt.own().and_then(|own| own.steps().get(1..)).unwrap_or_default()
 }
 
 fn links(entry: &mut Entry) -> &mut Links {

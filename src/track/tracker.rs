@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use seqgen::derive::Form;
 use seqgen::sequence::{Protocol, Step};
 
-use super::armed::{Armed, ArmedSlot, SlotKey};
+use super::armed::{Armed, ArmedSlot, SlotKey, ToArm};
 use super::attempt::{Attempt, Identity, Verdict};
 use super::exposure;
 use super::guard::Limit;
@@ -15,7 +17,7 @@ use super::pool::Pool;
 use super::sources::{Class, Found, Newcomer, Who};
 use super::table::{Over, Removed, Table};
 use crate::flags::FlagRule;
-use crate::message::{DoorRule, Families, Plan, Report, Slot, SlotId};
+use crate::message::{BoundSlot, DoorRule, Families, Plan, Report, Slot, SlotId};
 use crate::moment::Moment;
 use crate::networks::Networks;
 use crate::packet::{Hit, Segment};
@@ -28,6 +30,8 @@ pub struct Tracker {
     /// What tells doors apart that see different packets, each once.
     views: Vec<View>,
     udp: bool,
+    /// What sequences look like that are other ones for each source.
+    forms: Vec<Arc<Form>>,
     armed: Armed,
     table: Table,
     /// The hits that attempts remember.
@@ -79,6 +83,7 @@ impl Tracker {
             doors: Vec::new(),
             views: Vec::new(),
             udp: false,
+            forms: Vec::new(),
             armed: Armed::new(),
             table: Table::new(1),
             identities: Pool::new(),
@@ -111,7 +116,7 @@ impl Tracker {
         self.udp = plan.traffic.udp;
         let seq_timeouts = self.doors.iter().map(|door| door.seq_timeout);
         let removed = self.table.reset(plan.max_sources, seq_timeouts, timeouts);
-        let slot = |removed: &Removed| Some(self.armed.get(removed.slot)?.slot.id);
+        let slot = |removed: &Removed| Some(self.armed.get(removed.slot)?.id);
         let slots: Vec<Option<SlotId>> = removed.iter().map(slot).collect();
         self.armed.clear();
         self.most_strays = 0;
@@ -119,12 +124,16 @@ impl Tracker {
         for slot in plan.slots {
             self.arm(slot);
         }
+        self.forms = plan.forms;
+        for slot in plan.bound {
+            self.arm_bound(slot);
+        }
         for (removed, slot) in removed.into_iter().zip(slots) {
             let key = slot.and_then(|slot| self.armed.find(slot));
             if let Some((key, armed)) = key.and_then(|key| Some((key, self.armed.get(key)?))) {
                 let (order, who) = (removed.order(), self.table.sources.who(removed.source));
                 let found = self.table.sources.find(&who);
-                self.table.insert((&who, found), key, armed.slot.door, removed.attempt, order);
+                self.table.insert((&who, found), key, armed.door, removed.attempt, order);
             } else {
                 removed.attempt.forget(&mut self.identities);
             }
@@ -134,19 +143,31 @@ impl Tracker {
 
     /// Arms one more sequence.  A slot of a door that the plan does not have is left out.
     pub fn arm(&mut self, slot: Slot) {
-        let Some(&Door { view, class, .. }) = self.doors.get(slot.door) else { return };
-        if let Some(limit) = slot.limit {
+        self.arm_one(ToArm::same(slot));
+    }
+
+    /// Arms one more sequence that is another one for each source.  A slot of a door or a form that the plan does not have
+    /// is left out.
+    pub fn arm_bound(&mut self, slot: BoundSlot) {
+        if let Some(to_arm) = ToArm::bound(slot, &self.forms) {
+            self.arm_one(to_arm);
+        }
+    }
+
+    fn arm_one(&mut self, to_arm: ToArm) {
+        let Some(&Door { view, class, .. }) = self.doors.get(to_arm.door()) else { return };
+        let stamp = self.next_stamp();
+        let armed = self.armed.insert(to_arm, stamp, view, class);
+        if let Some(limit) = armed.limit {
             // Ports of the sequence itself may be among the strays, and do not count.
-            let worth = usize::from(limit.strays) + 1 + slot.sequence.steps().len();
+            let worth = usize::from(limit.strays) + 1 + armed.length();
             self.most_strays = self.most_strays.max(worth);
             self.least_limit = self.least_limit.min(limit.strays);
         }
-        if exposure::is_exposable(&slot) {
+        if armed.is_exposable {
             // Its packets are counted along with the ports.
             self.most_strays = self.most_strays.max(1);
         }
-        let stamp = self.next_stamp();
-        self.armed.insert(slot, stamp, view, class);
     }
 
     /// Matches this slot no more; attempts at it are forgotten.
@@ -250,12 +271,12 @@ impl Tracker {
                 Over::Attempt(removed) => removed,
                 Over::Newcomer(source, newcomer) => {
                     for armed in begun_by(&newcomer, &self.armed) {
-                        reports.push(Report::TimedOut { slot: armed.slot.id, source, stage: 1 });
+                        reports.push(Report::TimedOut { slot: armed.id, source, stage: 1 });
                     }
                     continue;
                 }
             };
-            if let Some(ArmedSlot { slot, .. }) = self.armed.get(key) {
+            if let Some(slot) = self.armed.get(key) {
                 let id = slot.id;
                 if let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) {
                     reports.push(Report::TimedOut { slot: id, source, stage });
@@ -290,7 +311,7 @@ impl Tracker {
         let Ok(begun) = u16::try_from(starting.len()) else { return false };
         if let Some(first) = slots.next() {
             let Some(class) = first.class else { return false };
-            let is_longer = |armed: &ArmedSlot| armed.slot.sequence.steps().len() > 1;
+            let is_longer = |armed: &ArmedSlot| armed.length() > 1;
             let is_like_it = |armed: &ArmedSlot| {
                 (armed.view, armed.class) == (first.view, first.class) && is_longer(armed)
             };
@@ -304,7 +325,7 @@ impl Tracker {
             return true;
         };
         let source = packet.hit.source;
-        let stage = |armed: &ArmedSlot| Report::Stage { slot: armed.slot.id, source, stage: 1 };
+        let stage = |armed: &ArmedSlot| Report::Stage { slot: armed.id, source, stage: 1 };
         reports.extend(starting.iter().filter_map(|key| self.armed.get(*key)).map(stage));
         self.table.make_way(begun.into(), |attempt| attempt.forget(&mut self.identities));
         let newcomer = self.newcomer(packet, Some(class), begun);
@@ -315,7 +336,8 @@ impl Tracker {
     /// Makes up for what the first packet of a source would have begun.
     fn get_to_know(&mut self, id: u32) {
         let Some(newcomer) = self.table.sources.newcomer(id).copied() else { return };
-        let who = self.table.sources.who(self.table.sources.address(id));
+        let address = self.table.sources.address(id);
+        let who = self.table.sources.who(address);
         self.table.sources.get_to_know(id, self.most_strays);
         if newcomer.first_hit.is_none() {
             return;
@@ -325,9 +347,9 @@ impl Tracker {
         beginning.extend(begun_by(&newcomer, &self.armed).map(ArmedSlot::key));
         for &key in &beginning {
             let begun = self.next_stamp();
-            let Some(ArmedSlot { slot, .. }) = self.armed.get(key) else { continue };
-            let mut attempt = Attempt::new(newcomer.at);
-            attempt.take(&mut self.identities, &slot.sequence, newcomer.identity, newcomer.at);
+            let Some(slot) = self.armed.get(key) else { continue };
+            let mut attempt = Attempt::new(newcomer.at, slot.own_of(address));
+            attempt.take(&mut self.identities, slot.common(), newcomer.identity, newcomer.at);
             let door = slot.door;
             self.table.make_way(1, |attempt| attempt.forget(&mut self.identities));
             let found = self.table.sources.find(&who);
@@ -340,14 +362,18 @@ impl Tracker {
     /// Judges the hit for each attempt that its source has.
     fn go_on(&mut self, packet: &Packet<'_>, found: Found, reports: &mut Vec<Report>) -> Went {
         // To an attempt at a sequence without this step, the hit is a stray and nothing else.
-        if !packet.is_in_use {
-            return Went { at_all: true, ..Went::default() };
+        let has_own = self.table.has_own();
+        let at_all = !packet.is_in_use;
+        if at_all && !has_own {
+            return Went { at_all, ..Went::default() };
         }
         let Some(source) = found.id.filter(|id| self.table.sources.has_attempts(*id)) else {
-            return Went::default();
+            return Went { at_all, ..Went::default() };
         };
-        let slots = self.armed.with(packet.step);
-        if let [slot] = slots {
+        let slots = if packet.is_in_use { self.armed.with(packet.step) } else { &[] };
+        if let [slot] = slots
+            && !has_own
+        {
             // As most often; a list of it is not needed then.
             let slot = *slot;
             let Some(key) = self.table.recall(source, slot) else { return Went::default() };
@@ -356,6 +382,9 @@ impl Tracker {
         let mut keys = std::mem::take(&mut self.keys);
         self.table.attempts_at(source, slots, &mut keys);
         let mut went = Went { at_all: keys.len() == slots.len(), ..Went::default() };
+        if has_own {
+            self.table.add_own_attempts(source, packet.step, &mut keys);
+        }
         for &key in &keys {
             let Went { took, was_shown, .. } = self.judge(key, packet, reports);
             went.took |= took;
@@ -372,7 +401,7 @@ impl Tracker {
         if !self.views[armed.view].shows(packet.hit, packet.to_us) {
             return Went::default();
         }
-        let (sequence, is_exposable) = (&armed.slot.sequence, armed.is_exposable);
+        let (sequence, length, is_exposable) = (armed.common(), armed.length(), armed.is_exposable);
         let identity = Identity::of(packet.hit);
         let (guarded, verdict, is_beyond) = self.table.update(key, stamp, |attempt| {
             let guarded = attempt.is_guarded();
@@ -381,7 +410,7 @@ impl Tracker {
         });
         let took = match verdict {
             Verdict::Stage(stage) => stage > 1,
-            Verdict::Completed => sequence.steps().len() > 1,
+            Verdict::Completed => length > 1,
             Verdict::Nothing => is_beyond,
             Verdict::Ended | Verdict::Stray => false,
         };
@@ -407,12 +436,13 @@ impl Tracker {
         beginning.extend(starting.iter().filter(is_new));
         for &key in &beginning {
             let stamp = self.next_stamp();
-            let Some(ArmedSlot { slot, view, .. }) = self.armed.get(key) else { continue };
-            if !self.shows(*view, packet) {
+            let Some(slot) = self.armed.get(key) else { continue };
+            if !self.shows(slot.view, packet) {
                 continue;
             }
-            let (mut attempt, identity) = (Attempt::new(packet.now), Identity::of(packet.hit));
-            let verdict = attempt.take(&mut self.identities, &slot.sequence, identity, packet.now);
+            let mut attempt = Attempt::new(packet.now, slot.own_of(packet.hit.source));
+            let identity = Identity::of(packet.hit);
+            let verdict = attempt.take(&mut self.identities, slot.common(), identity, packet.now);
             let door = slot.door;
             self.table.make_way(1, |attempt| attempt.forget(&mut self.identities));
             found = self.table.sources.again(who, found);
@@ -436,7 +466,7 @@ impl Tracker {
         guarded: bool,
         reports: &mut Vec<Report>,
     ) {
-        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
+        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
         let (id, source) = (slot.id, packet.hit.source);
         match verdict {
             Verdict::Stage(1) => {
@@ -445,13 +475,14 @@ impl Tracker {
             }
             Verdict::Stage(stage) if !guarded => reports.push(Report::Stage { slot: id, source, stage }),
             Verdict::Completed if !guarded => {
-                let stage = u8::try_from(slot.sequence.steps().len()).unwrap_or(u8::MAX);
+                let stage = u8::try_from(slot.length()).unwrap_or(u8::MAX);
                 let once = slot.once;
                 reports.push(Report::Stage { slot: id, source, stage });
                 reports.push(Report::Completed { slot: id, source });
-                self.table.sources.change_strays(self.table.source(key), |strays, ports| {
-                    strays.forgive(ports, &slot.sequence);
-                });
+                let source = self.table.source(key);
+                let own = self.table.attempt(key).own().cloned();
+                let sequence = own.as_ref().unwrap_or(slot.common());
+                self.table.sources.change_strays(source, |strays, ports| strays.forgive(ports, sequence));
                 if once {
                     self.armed.remove(id);
                     self.remove(key);
@@ -465,8 +496,8 @@ impl Tracker {
 
     /// Reports a line that has been shown whole without opening, and lets go of it.
     fn expose(&mut self, key: u32, packet: &Packet<'_>, completed: bool, reports: &mut Vec<Report>) {
-        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
-        if !exposure::is_exposable(slot) {
+        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
+        if !slot.is_exposable {
             return;
         }
         let packets = self.table.sources.strays(self.table.source(key)).packets();
@@ -510,13 +541,14 @@ impl Tracker {
         let stamp = self.next_stamp();
         let attempt = self.table.attempt(key);
         let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) else { return };
-        let Some(ArmedSlot { slot, .. }) = self.armed.get(self.table.slot(key)) else { return };
+        let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
         let Some(Limit { strays, from_before }) = slot.limit else { return };
         let timeout = self.doors[slot.door].seq_timeout;
         let since = if from_before { packet.now.back(timeout) } else { attempt.since() };
         let sources = &self.table.sources;
         let made = sources.strays(self.table.source(key));
-        if made.exceed(&sources.ports, strays, &slot.sequence, since) {
+        let sequence = attempt.own().unwrap_or(slot.common());
+        if made.exceed(&sources.ports, strays, sequence, since) {
             let slot = slot.id;
             self.table.update(key, stamp, Attempt::guard);
             reports.push(Report::Guarded { slot, source: packet.hit.source, stage });

@@ -462,6 +462,9 @@ fn our_own_addresses_knock_by_the_loopback_interface_only() {
 #[path = "allow_tests.rs"]
 mod allow;
 
+#[path = "bound_tests.rs"]
+mod bound_tests;
+
 #[path = "exposure_tests.rs"]
 mod exposure_tests;
 

@@ -10,7 +10,7 @@ mod plan;
 mod sighting;
 
 pub use frame::{BadMessage, Frames, ORDER_SIZE, SIGHTING_SIZE, decode, encode};
-pub use order::{Instruction, OrderMessage, Reader, Strength, WireFlags, WireSlot};
+pub use order::{Instruction, OrderMessage, Reader, Strength, WireBound, WireFlags, WireSlot};
 pub use plan::messages;
 pub use sighting::{
     Counters, Loss, MOST_WORDS, Progress, ProgressKind, STEPS_AT_ONCE, Setup, Sight, Steps, sightings,

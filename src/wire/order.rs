@@ -1,16 +1,19 @@
 //! What the executor tells the capture process.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use seqgen::derive::CounterKey;
 use seqgen::sequence::{Protocol, Sequence, Step};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::frame::BadMessage;
 use super::plan::PlanReader;
 use crate::flags::{FlagRule, TcpFlags};
-use crate::message::{Generation, Plan, Slot, SlotId, Traffic};
+use crate::message::{BoundSlot, Generation, Plan, Slot, SlotId, Traffic};
 use crate::track::Limit;
 
 /// One message to the capture process.  What is longer than a message is several, of which the last one counts.
@@ -68,10 +71,30 @@ pub enum OrderMessage {
     },
     /// An armed sequence of the plan.
     Slot(WireSlot),
+    /// The plan's next form: how many ports a sequence has that follows from a key, and over what they are hit.
+    Form {
+        /// How many ports.
+        length: u8,
+        /// Whether over TCP.
+        tcp: bool,
+        /// Whether over UDP.
+        udp: bool,
+    },
+    /// Ports that sequences of the last form may have.
+    Ports {
+        /// The first of them.
+        first: NonZeroU16,
+        /// The last.
+        last: NonZeroU16,
+    },
+    /// An armed sequence of the plan that is another one for each source.
+    BoundSlot(WireBound),
     /// The plan is whole, and counts from now on.
     PlanEnd,
     /// Arm one more sequence of this configuration.
     Arm(u32, WireSlot),
+    /// Arm one more sequence of this configuration that is another one for each source.
+    ArmBound(u32, WireBound),
     /// Match this slot no more.
     Disarm(u32, u64),
     /// The traffic to see begins: whether UDP is part of it.
@@ -193,6 +216,55 @@ impl TryFrom<WireSlot> for Slot {
     }
 }
 
+/// An armed sequence that is another one for each source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireBound {
+    id: u64,
+    door: u32,
+    form: u32,
+    /// How many strays, and whether those from before count.
+    limit: Option<(u16, bool)>,
+    key: WireKey,
+}
+
+/// The bytes of a key, which are not left behind.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct WireKey(Zeroizing<[u8; 32]>);
+
+impl fmt::Debug for WireKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl From<&BoundSlot> for WireBound {
+    fn from(slot: &BoundSlot) -> WireBound {
+        let narrow = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        WireBound {
+            id: slot.id.0,
+            door: narrow(slot.door),
+            form: narrow(slot.form),
+            limit: slot.limit.map(|limit| (limit.strays, limit.from_before)),
+            key: WireKey(Zeroizing::new(*slot.key.as_bytes())),
+        }
+    }
+}
+
+impl TryFrom<WireBound> for BoundSlot {
+    type Error = BadMessage;
+
+    fn try_from(slot: WireBound) -> Result<BoundSlot, BadMessage> {
+        let wide = |index| usize::try_from(index).map_err(|_| BadMessage);
+        Ok(BoundSlot {
+            id: SlotId(slot.id),
+            door: wide(slot.door)?,
+            key: CounterKey::from_bytes(*slot.key.0),
+            form: wide(slot.form)?,
+            limit: slot.limit.map(|(strays, from_before)| Limit { strays, from_before }),
+        })
+    }
+}
+
 /// What one or several messages together tell the capture process.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Instruction {
@@ -220,6 +292,8 @@ pub enum Instruction {
     Adopt(Plan),
     /// One more sequence.
     Arm(Slot),
+    /// One more sequence that is another one for each source.
+    ArmBound(BoundSlot),
     /// One sequence less.
     Disarm(SlotId),
     /// What to see.
@@ -271,10 +345,13 @@ impl Reader {
             Message::Arm(generation, slot) if generation == self.generation.0 => {
                 Instruction::Arm(slot.try_into()?)
             }
+            Message::ArmBound(generation, slot) if generation == self.generation.0 => {
+                Instruction::ArmBound(slot.try_into()?)
+            }
             Message::Disarm(generation, id) if generation == self.generation.0 => {
                 Instruction::Disarm(SlotId(id))
             }
-            Message::Arm(..) | Message::Disarm(..) => return Err(BadMessage),
+            Message::Arm(..) | Message::ArmBound(..) | Message::Disarm(..) => return Err(BadMessage),
             Message::Here => {
                 self.addresses = Some(Vec::new());
                 return Ok(None);

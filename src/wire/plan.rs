@@ -1,10 +1,14 @@
 //! A plan in messages: its head, what is to be seen, the doors with their networks, the armed sequences, its end.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
+use seqgen::derive::Form;
+use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 
 use super::frame::BadMessage;
 use super::order::{Instruction, OrderMessage};
-use crate::message::{DoorRule, Generation, Order, Plan, Slot, Traffic};
+use crate::message::{BoundSlot, DoorRule, Generation, Order, Plan, Slot, Traffic};
 use crate::networks::Networks;
 
 /// The messages that carry this order, which is one of configuration `generation`; made one by one, since a plan can be
@@ -14,6 +18,7 @@ pub fn messages(order: Order, generation: Generation) -> Box<dyn Iterator<Item =
     match order {
         Order::Adopt(plan) => plan_messages(plan),
         Order::Arm(slot) => one(OrderMessage::Arm(generation.0, (&slot).into())),
+        Order::ArmBound(slot) => one(OrderMessage::ArmBound(generation.0, (&slot).into())),
         Order::Disarm(id) => one(OrderMessage::Disarm(generation.0, id.0)),
         Order::Watch(traffic) => {
             let head = OrderMessage::Traffic { udp: traffic.udp };
@@ -30,13 +35,28 @@ fn plan_messages(plan: Plan) -> Box<dyn Iterator<Item = OrderMessage> + Send> {
         udp: plan.traffic.udp,
     };
     let slots = plan.slots.into_iter().map(|slot: Slot| OrderMessage::Slot((&slot).into()));
+    let bound = plan.bound.into_iter().map(|slot: BoundSlot| OrderMessage::BoundSlot((&slot).into()));
     Box::new(
         std::iter::once(head)
             .chain(flags(plan.traffic))
             .chain(plan.doors.into_iter().flat_map(|rule| door(&rule)))
             .chain(slots)
+            .chain(plan.forms.into_iter().flat_map(|form| form_messages(&form)))
+            .chain(bound)
             .chain([OrderMessage::PlanEnd]),
     )
+}
+
+fn form_messages(form: &Form) -> impl Iterator<Item = OrderMessage> + Send + use<> {
+    let Shape { length, protocols, pool } = form.shape();
+    let head = OrderMessage::Form {
+        length: u8::try_from(*length).unwrap_or(u8::MAX),
+        tcp: *protocols != Protocols::Udp,
+        udp: *protocols != Protocols::Tcp,
+    };
+    let ports = |range: &PortRange| OrderMessage::Ports { first: range.first(), last: range.last() };
+    let ranges: Vec<OrderMessage> = pool.ranges().map(|range| ports(&range)).collect();
+    std::iter::once(head).chain(ranges)
 }
 
 fn flags(traffic: Traffic) -> impl Iterator<Item = OrderMessage> + Send {
@@ -63,13 +83,17 @@ pub(super) struct PlanReader(Option<Part>);
 
 #[derive(Debug)]
 enum Part {
-    Plan { plan: Plan, networks: Networked },
+    Plan { plan: Plan, networks: Networked, form: Forming },
     Traffic(Traffic),
 }
 
 /// The networks of the last door, if it is to have any.
 #[derive(Debug, Default)]
 struct Networked(Option<Vec<IpNet>>);
+
+/// The last form, as far as it has come.
+#[derive(Debug, Default)]
+struct Forming(Option<(usize, Protocols, Vec<PortRange>)>);
 
 impl PlanReader {
     /// Takes one message of a plan, or of what is to be seen.
@@ -81,7 +105,7 @@ impl PlanReader {
                 let max_sources = usize::try_from(max_sources).map_err(|_| BadMessage)?;
                 let generation = Generation(generation);
                 let plan = Plan { generation, traffic, max_sources, ..Plan::default() };
-                *part = Some(Part::Plan { plan, networks: Networked::default() });
+                *part = Some(Part::Plan { plan, networks: Networked::default(), form: Forming::default() });
             }
             (Message::Traffic { udp }, part) => {
                 *part = Some(Part::Traffic(Traffic { tcp: Vec::new(), udp }));
@@ -110,16 +134,46 @@ impl PlanReader {
                 networks.0.as_mut().ok_or(BadMessage)?.push(network);
             }
             (Message::Slot(slot), Some(Part::Plan { plan, .. })) => plan.slots.push(slot.try_into()?),
+            (Message::Form { length, tcp, udp }, Some(Part::Plan { plan, form, .. })) => {
+                form.settle(plan)?;
+                let protocols = match (tcp, udp) {
+                    (true, false) => Protocols::Tcp,
+                    (false, true) => Protocols::Udp,
+                    (true, true) => Protocols::Mixed,
+                    (false, false) => return Err(BadMessage),
+                };
+                form.0 = Some((length.into(), protocols, Vec::new()));
+            }
+            (Message::Ports { first, last }, Some(Part::Plan { form, .. })) => {
+                let range = PortRange::new(first, last).map_err(|_| BadMessage)?;
+                form.0.as_mut().ok_or(BadMessage)?.2.push(range);
+            }
+            (Message::BoundSlot(slot), Some(Part::Plan { plan, form, .. })) => {
+                form.settle(plan)?;
+                plan.bound.push(slot.try_into()?);
+            }
             (Message::PlanEnd, part) => {
-                let Some(Part::Plan { mut plan, mut networks }) = part.take() else {
+                let Some(Part::Plan { mut plan, mut networks, mut form }) = part.take() else {
                     return Err(BadMessage);
                 };
                 networks.settle(&mut plan)?;
+                form.settle(&mut plan)?;
                 return Ok(Some(Instruction::Adopt(plan)));
             }
             _ => return Err(BadMessage),
         }
         Ok(None)
+    }
+}
+
+impl Forming {
+    /// Adds the last form to the plan.
+    fn settle(&mut self, plan: &mut Plan) -> Result<(), BadMessage> {
+        if let Some((length, protocols, ranges)) = self.0.take() {
+            let shape = Shape { length, protocols, pool: Pool::new(&ranges, &[]) };
+            plan.forms.push(Arc::new(Form::new(shape).map_err(|_| BadMessage)?));
+        }
+        Ok(())
     }
 }
 

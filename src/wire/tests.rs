@@ -1,14 +1,17 @@
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
+use seqgen::derive::{CounterKey, Form};
+use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 use seqgen::sequence::{Protocol, Sequence, Step};
 
 use super::*;
 use crate::flags::{FlagRule, TcpFlags};
-use crate::message::{DoorRule, Generation, Order, Plan, Report, Sighting, Slot, SlotId, Traffic};
+use crate::message::{BoundSlot, DoorRule, Generation, Order, Plan, Report, Sighting, Slot, SlotId, Traffic};
 use crate::networks::Networks;
 use crate::track::Limit;
 
@@ -41,6 +44,30 @@ fn slot() -> impl Strategy<Value = Slot> {
     )
 }
 
+fn bound() -> impl Strategy<Value = BoundSlot> {
+    let limit = (any::<u16>(), any::<bool>()).prop_map(|(strays, from_before)| Limit { strays, from_before });
+    (any::<u64>(), any::<u32>(), any::<[u8; 32]>(), any::<u32>(), prop::option::of(limit)).prop_map(
+        |(id, door, key, form, limit)| BoundSlot {
+            id: SlotId(id),
+            door: usize::try_from(door).unwrap(),
+            key: CounterKey::from_bytes(key),
+            form: usize::try_from(form).unwrap(),
+            limit,
+        },
+    )
+}
+
+fn form() -> impl Strategy<Value = Arc<Form>> {
+    let protocols = prop::sample::select(vec![Protocols::Tcp, Protocols::Udp, Protocols::Mixed]);
+    let range = (any::<NonZeroU16>(), any::<NonZeroU16>())
+        .prop_map(|(one, other)| PortRange::new(one.min(other), one.max(other)).unwrap());
+    let pool = prop::collection::vec(range, 1..4).prop_map(|ranges| Pool::new(&ranges, &[]));
+    (3..=32_usize, protocols, pool)
+        .prop_filter_map("no sequence looks like that", |(length, protocols, pool)| {
+            Form::new(Shape { length, protocols, pool }).ok().map(Arc::new)
+        })
+}
+
 fn traffic() -> impl Strategy<Value = Traffic> {
     (prop::collection::vec(flags(), 0..4), any::<bool>()).prop_map(|(tcp, udp)| Traffic { tcp, udp })
 }
@@ -61,11 +88,15 @@ fn door() -> impl Strategy<Value = DoorRule> {
 fn plan() -> impl Strategy<Value = Plan> {
     let doors = prop::collection::vec(door(), 0..5);
     let slots = prop::collection::vec(slot(), 0..8);
-    (any::<u32>(), doors, slots, traffic(), any::<u32>()).prop_map(
-        |(generation, doors, slots, traffic, max_sources)| Plan {
+    let forms = prop::collection::vec(form(), 0..3);
+    let bound = prop::collection::vec(bound(), 0..4);
+    (any::<u32>(), doors, slots, traffic(), any::<u32>(), forms, bound).prop_map(
+        |(generation, doors, slots, traffic, max_sources, forms, bound)| Plan {
             generation: Generation(generation),
             doors,
             slots,
+            forms,
+            bound,
             traffic,
             max_sources: usize::try_from(max_sources).unwrap(),
         },
@@ -97,13 +128,25 @@ proptest! {
     }
 
     #[test]
-    fn what_changes_a_plan_arrives_as_it_was_sent(plan in plan(), slot in slot(), id in any::<u64>(), traffic in traffic()) {
+    fn what_changes_a_plan_arrives_as_it_was_sent(
+        plan in plan(), slot in slot(), bound in bound(), id in any::<u64>(), traffic in traffic()
+    ) {
         let generation = plan.generation;
         let mut reader = Reader::default();
         passed_on(messages(Order::Adopt(plan), generation), &mut reader);
-        let orders = [Order::Arm(slot.clone()), Order::Disarm(SlotId(id)), Order::Watch(traffic.clone())];
+        let orders = [
+            Order::Arm(slot.clone()),
+            Order::ArmBound(bound.clone()),
+            Order::Disarm(SlotId(id)),
+            Order::Watch(traffic.clone()),
+        ];
         let sent = orders.into_iter().flat_map(|order| messages(order, generation));
-        let expected = [Instruction::Arm(slot), Instruction::Disarm(SlotId(id)), Instruction::Watch(traffic)];
+        let expected = [
+            Instruction::Arm(slot),
+            Instruction::ArmBound(bound),
+            Instruction::Disarm(SlotId(id)),
+            Instruction::Watch(traffic),
+        ];
         prop_assert_eq!(passed_on(sent, &mut reader), expected);
     }
 
@@ -171,9 +214,37 @@ fn the_longest_setup_and_the_longest_order_have_room() {
 fn what_belongs_to_no_whole_is_refused() {
     let orphan = |message| Reader::default().take(message);
     let network = OrderMessage::Network { address: "192.0.2.0".parse().unwrap(), prefix: 24 };
-    let refused = [network, OrderMessage::PlanEnd, OrderMessage::TrafficEnd, OrderMessage::HereEnd];
+    let ports = OrderMessage::Ports { first: NonZeroU16::MIN, last: NonZeroU16::MAX };
+    let refused = [network, ports, OrderMessage::PlanEnd, OrderMessage::TrafficEnd, OrderMessage::HereEnd];
     assert!(refused.into_iter().all(|message| orphan(message) == Err(BadMessage)));
     assert_eq!(orphan(OrderMessage::Disarm(7, 1)), Err(BadMessage), "of another configuration");
+}
+
+#[test]
+fn a_form_that_no_sequence_has_is_refused() {
+    let plan = OrderMessage::Plan { generation: 1, max_sources: 16, udp: false };
+    let port = |number: u16| NonZeroU16::new(number).unwrap();
+    for (length, tcp, ports) in [(2, true, 1..=9), (5, true, 1..=4), (5, false, 1..=9), (33, true, 1..=99)] {
+        let mut reader = Reader::default();
+        let form = OrderMessage::Form { length, tcp, udp: false };
+        let ports = OrderMessage::Ports { first: port(*ports.start()), last: port(*ports.end()) };
+        let taken = [plan.clone(), form, ports, OrderMessage::PlanEnd].map(|message| reader.take(message));
+        assert!(taken.iter().any(|taken| *taken == Err(BadMessage)), "{length} {tcp}");
+    }
+}
+
+#[test]
+fn a_key_is_not_shown() {
+    let slot = BoundSlot {
+        id: SlotId(u64::MAX),
+        door: usize::try_from(u32::MAX).unwrap(),
+        key: CounterKey::from_bytes([0x5a; 32]),
+        form: usize::try_from(u32::MAX).unwrap(),
+        limit: Some(Limit { strays: u16::MAX, from_before: true }),
+    };
+    let message = OrderMessage::ArmBound(u32::MAX, (&slot).into());
+    assert!(!format!("{slot:?} {message:?}").contains("90"), "{slot:?} {message:?}");
+    assert!(encode::<_, ORDER_SIZE>(&message).is_some());
 }
 
 #[test]

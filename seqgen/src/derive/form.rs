@@ -1,6 +1,6 @@
 //! What derived sequences look like, for certain.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 
 use crate::generate::{Impossible, LENGTHS, Protocols, Shape};
 
@@ -23,7 +23,8 @@ impl Form {
         };
         match u32::try_from(ports.len()).ok().and_then(NonZeroU32::new) {
             Some(port_count) if ports.len() >= length => {
-                let ranges = ranges(ports);
+                let ends = shape.pool.ranges().flat_map(|range| [range.first(), range.last()]);
+                let ranges = ends.flat_map(|port| port.get().to_be_bytes()).collect();
                 Ok(Form { shape, length: short, port_count, ranges })
             }
             _ => Err(Impossible::Ports { ports: ports.len(), length }),
@@ -63,16 +64,6 @@ impl Form {
             Protocols::Mixed => b"mixed",
         }
     }
-}
-
-/// Ascending, distinct ports as the fewest ranges there are.
-fn ranges(ports: &[NonZeroU16]) -> Box<[u8]> {
-    ports
-        .chunk_by(|a, b| a.checked_add(1) == Some(*b))
-        .filter_map(|range| Some([range.first()?.get().to_be_bytes(), range.last()?.get().to_be_bytes()]))
-        .flatten()
-        .flatten()
-        .collect()
 }
 
 #[cfg(test)]

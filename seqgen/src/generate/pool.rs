@@ -1,5 +1,6 @@
 //! The ports that sequences may use.
 
+use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -26,8 +27,26 @@ impl PortRange {
         }
     }
 
+    /// Its first port.
+    pub fn first(self) -> NonZeroU16 {
+        self.first
+    }
+
+    /// Its last port.
+    pub fn last(self) -> NonZeroU16 {
+        self.last
+    }
+
     fn ports(self) -> impl Iterator<Item = NonZeroU16> {
         (self.first.get()..=self.last.get()).filter_map(NonZeroU16::new)
+    }
+}
+
+/// As [`FromStr`] reads it.
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PortRange { first, last } = self;
+        if first == last { first.fmt(f) } else { write!(f, "{first}-{last}") }
     }
 }
 
@@ -80,6 +99,12 @@ impl Pool {
     /// The ports, ascending.
     pub fn ports(&self) -> &[NonZeroU16] {
         &self.0
+    }
+
+    /// The ports as the fewest ranges that there are, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = PortRange> {
+        let runs = self.0.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+        runs.filter_map(|run| Some(PortRange { first: *run.first()?, last: *run.last()? }))
     }
 
     /// Whether `port` may be used.
