@@ -28,8 +28,8 @@ pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
 pub use print::{Inexpressible, print};
 pub use schema::{
-    CommandTimeout, Config, Door, MaxSources, Options, PadSource, PerFamily, Reknock, Sandbox, ScanGuard,
-    Stop, Trigger,
+    CommandTimeout, Config, Door, KeySource, MaxSources, Options, PadSource, PerFamily, Reknock, Sandbox,
+    ScanGuard, Stop, Trigger,
 };
 
 use crate::report::{fault, text};

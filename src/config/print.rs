@@ -6,13 +6,15 @@ use std::path::Path;
 
 use ::toml::to_string as toml_text;
 use ipnet::IpNet;
+use seqgen::derive::Mode;
+use seqgen::generate::Shape;
 use seqgen::sequence::{Protocol, Sequence, Step};
 use serde::{Serialize, Serializer};
 
 use super::blank::trim;
 use super::command::Command;
 use super::directives::OPTIONS_SECTION;
-use super::schema::{Config, Door, Options, PerFamily, Reknock, ScanGuard, Trigger};
+use super::schema::{Config, Door, KeySource, Options, PerFamily, Reknock, ScanGuard, Trigger};
 use super::values::split_paths;
 use super::{Syntax, toml};
 
@@ -93,6 +95,7 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
         log_file,
         pid_file,
         state_dir,
+        counter_dir,
         interfaces,
         scan_guard,
         max_sources,
@@ -113,6 +116,9 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
     }
     if let Some(directory) = state_dir {
         lines.push(path(directory, name, "state_dir")?);
+    }
+    if let Some(directory) = counter_dir {
+        lines.push(path(directory, name, "counter_dir")?);
     }
     if let Some(names) = interfaces {
         lines.push(("interface", Item::Names(names)));
@@ -150,6 +156,7 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
             lines.push(("one_time_low", Item::Number(pad.low.into())));
             lines.extend(pad.low_command.as_ref().map(|command| ("one_time_low_command", item(command))));
         }
+        Trigger::Key(source) => lines.extend(key(source, name)?),
     }
     lines.push(("seq_timeout", Item::Number(seq_timeout.as_secs())));
     lines.push(("tcpflags", Item::Text(flags.to_string().into())));
@@ -168,6 +175,29 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
     if stop.is_some() || *reknock != Reknock::default() {
         lines.push(("reknock", Item::Text(reknock.to_string().into())));
     }
+    Ok(lines)
+}
+
+/// Directives on keys; never the key itself.
+fn key<'a>(source: &'a KeySource, name: &str) -> Result<Vec<(&'static str, Item<'a>)>, Inexpressible> {
+    let KeySource { path: file, label, mode, bind, form, window, resync } = source;
+    let mut lines = vec![path(file, name, "one_time_key")?];
+    if let Some(label) = label {
+        lines.push(("one_time_label", Item::Text(label.as_str().into())));
+    }
+    match mode {
+        Mode::Counter => {
+            lines.push(("one_time_window", Item::Number(window.get().into())));
+            lines.push(("one_time_resync", Item::Number((*resync).into())));
+        }
+        Mode::Time { step } => lines.push(("one_time_step", Item::Number(step.get().into()))),
+    }
+    lines.push(("one_time_bind", Item::Text(if *bind { "yes" } else { "no" }.into())));
+    let Shape { length, protocols, pool } = form.shape();
+    lines.push(("one_time_length", Item::Number(*length as u64)));
+    lines.push(("one_time_proto", Item::Text(protocols.to_string().into())));
+    let ranges: Vec<String> = pool.ranges().map(|range| range.to_string()).collect();
+    lines.push(("one_time_ports", Item::Text(ranges.join(",").into())));
     Ok(lines)
 }
 

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use seqgen::derive::{Form, Label, Mode};
 use seqgen::sequence::Sequence;
 
 use super::capabilities::Capabilities;
@@ -34,6 +36,8 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// Where the daemon keeps what must outlive it; `None` where the file does not say.
     pub state_dir: Option<PathBuf>,
+    /// Where the counters of keys are kept; `None` where the file does not say.
+    pub counter_dir: Option<PathBuf>,
     /// The interfaces to listen on; `None` where the file does not say.
     pub interfaces: Option<Vec<String>>,
     /// How many other ports end a source's attempts.
@@ -48,6 +52,24 @@ pub struct Options {
     pub sandbox: Sandbox,
     /// What the daemon and its commands keep of root's power; `None` is all of it.
     pub capabilities: Option<Capabilities>,
+}
+
+/// Where the state is kept, unless the configuration says otherwise.
+const STATE_DIR: &str = "/var/lib/knockd";
+
+/// Where in the state directory the counters of keys are.
+const COUNTERS: &str = "counters";
+
+impl Options {
+    /// Where the daemon keeps what it has to know after a restart.
+    pub fn state_dir(&self) -> &Path {
+        self.state_dir.as_deref().unwrap_or(Path::new(STATE_DIR))
+    }
+
+    /// Where the counters of keys are kept.
+    pub fn counter_dir(&self) -> PathBuf {
+        self.counter_dir.clone().unwrap_or_else(|| self.state_dir().join(COUNTERS))
+    }
 }
 
 /// How many distinct ports besides those of a sequence end a source's attempt at it.
@@ -176,6 +198,28 @@ pub enum Trigger {
     Static(Sequence),
     /// The lines of a pad, each once.
     OneTime(PadSource),
+    /// What follows from a key, each once.
+    Key(KeySource),
+}
+
+/// Where a door's sequences come from that follow from a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySource {
+    /// A file, or a directory whose `NAME.key` files are one person's key each.
+    pub path: PathBuf,
+    /// The name that is worked into each sequence; `None` is the key file's own, or the empty one.
+    pub label: Option<Label>,
+    /// What is counted.
+    pub mode: Mode,
+    /// Whether a sequence is good for one address only, the one that it was derived for.
+    pub bind: bool,
+    /// What the sequences look like.
+    pub form: Arc<Form>,
+    /// How many sequences from the next one on are armed at once; where time is counted it says nothing.
+    pub window: NonZeroU16,
+    /// How many beyond the window two in a row may be, to open the door all the same (RFC 4226 §7.4); 0 is off, and where
+    /// time is counted it says nothing.
+    pub resync: u16,
 }
 
 /// Where a door's one-time sequences come from.

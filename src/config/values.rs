@@ -1,9 +1,10 @@
 //! The values of directives: spans of time, flags, sequences, lists.  The spans of faults count from the start of
 //! the text that was read.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use seqgen::generate::{LENGTHS, PortRange, Protocols};
 use seqgen::sequence::{MAX_STEPS, Protocol, Sequence, SequenceError, SequenceErrorKind, Step};
 
 use super::blank::{is_blank, trim};
@@ -21,6 +22,8 @@ const LONGEST: u64 = 10 * 366 * 86_400;
 const MAX_WINDOW: u16 = 1000;
 /// The most lines beyond the window that are looked at.
 const MAX_RESYNC: u16 = 1000;
+/// The longest step of time, in seconds.
+const MAX_STEP: u32 = 3600;
 
 /// A span of time: plain numbers are seconds, `s`, `m` and `h` say it outright.
 pub(super) fn span_of_time(text: &str) -> Result<Duration, Fault> {
@@ -82,6 +85,54 @@ pub(super) fn low(text: &str) -> Result<u32, Fault> {
         Fault::error(0..text.len(), message)
             .hint("with how many lines left a pad is said to run out; 0 never says so")
     })
+}
+
+/// How long a step of time is for keys (RFC 6238 calls 30 seconds a good choice).
+pub(super) fn step(text: &str) -> Result<NonZeroU32, Fault> {
+    let span = span_of_time(text)?.as_secs();
+    let step = u32::try_from(span).ok().filter(|seconds| *seconds <= MAX_STEP).and_then(NonZeroU32::new);
+    step.ok_or_else(|| {
+        let message = format!("`{}` is no step of time (1s-1h)", excerpt(text));
+        Fault::error(0..text.len(), message)
+            .hint("30s is usual: a sequence is good for that long, and opens once")
+    })
+}
+
+/// How many ports a sequence has that follows from a key.
+pub(super) fn length(text: &str) -> Result<usize, Fault> {
+    text.parse().ok().filter(|length| LENGTHS.contains(length)).ok_or_else(|| {
+        let (least, most) = (LENGTHS.start(), LENGTHS.end());
+        let message = format!("`{}` is no length of a sequence ({least}-{most})", excerpt(text));
+        Fault::error(0..text.len(), message)
+            .hint("how many ports are hit; the default is 5, as it is for knock")
+    })
+}
+
+/// Over which protocol the ports of a key's sequences are hit.
+pub(super) fn protocols(text: &str) -> Result<Protocols, Fault> {
+    text.to_ascii_lowercase().parse().map_err(|_| {
+        let message = format!("`{}` is neither tcp, nor udp, nor mixed", excerpt(text));
+        Fault::error(0..text.len(), message).hint("mixed draws one for each port")
+    })
+}
+
+/// Ports and ranges of ports.
+pub(super) fn port_ranges(words: &[Word<'_>]) -> Result<Vec<PortRange>, Fault> {
+    let read =
+        |word: &Word<'_>| word.value.parse::<PortRange>().map_err(|error| word.wrong(error.to_string()));
+    words.iter().map(read).collect()
+}
+
+/// Yes or no.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, Fault> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => {
+            let message = format!("`{}` is neither yes nor no", excerpt(text));
+            Err(Fault::error(0..text.len(), message).hint("write yes or no"))
+        }
+    }
 }
 
 /// How many stray ports end an attempt.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
+use super::init_counter::InitCounter;
 use crate::config::is_interface_name;
 
 /// Opens doors for whoever knocks the right ports in the right order
@@ -66,6 +67,10 @@ pub struct Args {
     /// With --status: as text for Prometheus
     #[arg(long, requires = "status", conflicts_with = "json")]
     pub prometheus: bool,
+
+    /// Set the counter of a door's key, where DOOR/NAME is one key of several, and end; it never goes back
+    #[arg(long, value_name = "DOOR=N", conflicts_with_all = ["check", "daemon", "debug", "dry_run", "interface", "logfile", "lookup", "only_ipv4", "pidfile", "read", "status", "verbose"])]
+    pub init_counter: Option<InitCounter>,
 
     /// Log commands instead of running them, and leave pads as they are
     #[arg(long)]

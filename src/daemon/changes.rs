@@ -47,6 +47,7 @@ fn options(before: &Options, after: &Options) -> Vec<&'static str> {
         log_file,
         pid_file,
         state_dir,
+        counter_dir,
         interfaces,
         scan_guard,
         max_sources,
@@ -60,6 +61,7 @@ fn options(before: &Options, after: &Options) -> Vec<&'static str> {
         ("logfile", *log_file != after.log_file),
         ("pidfile", *pid_file != after.pid_file),
         ("state_dir", *state_dir != after.state_dir),
+        ("counter_dir", *counter_dir != after.counter_dir),
         ("interface", *interfaces != after.interfaces),
         ("scan_guard", *scan_guard != after.scan_guard),
         ("max_sources", *max_sources != after.max_sources),
@@ -128,7 +130,26 @@ fn trigger_changed(before: &Trigger, after: &Trigger) -> Vec<&'static str> {
             ("one_time_low", before.low != after.low),
             ("one_time_low_command", before.low_command != after.low_command),
         ]),
-        _ => vec!["sequence", "one_time_sequences"],
+        (Trigger::Key(before), Trigger::Key(after)) => changed([
+            ("one_time_key", before.path != after.path),
+            ("one_time_label", before.label != after.label),
+            ("one_time_step", before.mode != after.mode),
+            ("one_time_bind", before.bind != after.bind),
+            ("one_time_length", before.form.shape().length != after.form.shape().length),
+            ("one_time_proto", before.form.shape().protocols != after.form.shape().protocols),
+            ("one_time_ports", before.form.shape().pool != after.form.shape().pool),
+            ("one_time_window", before.window != after.window),
+            ("one_time_resync", before.resync != after.resync),
+        ]),
+        _ => vec![trigger_name(before), trigger_name(after)],
+    }
+}
+
+fn trigger_name(trigger: &Trigger) -> &'static str {
+    match trigger {
+        Trigger::Static(_) => "sequence",
+        Trigger::OneTime(_) => "one_time_sequences",
+        Trigger::Key(_) => "one_time_key",
     }
 }
 

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::setup::Setup;
 use crate::config::{Config, Syntax, print};
 use crate::logging::for_terminal;
-use crate::open::pad_words;
+use crate::open::{KeyOwners, key_words, pad_words};
 
 /// Prints every problem of the configuration, and what its pads hold.
 pub(super) fn check(args: &Args) -> Result<(), Failure> {
@@ -18,8 +18,9 @@ pub(super) fn check(args: &Args) -> Result<(), Failure> {
     // A closed standard output or error is the caller's choice.
     let _ = write!(io::stderr(), "{}", report.render(io::stderr().is_terminal()));
     let mut verdict: Box<dyn Write> = if args.show { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+    let (counters, mut owners) = (config.options.counter_dir(), KeyOwners::new());
     for door in &config.doors {
-        for words in pad_words(door) {
+        for words in pad_words(door).into_iter().chain(key_words(door, &counters, &mut owners)) {
             let _ = writeln!(verdict, "{}", for_terminal(&format!("{}: {words}", door.name)));
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use log::warn;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -17,6 +17,7 @@ use super::names::Names;
 use super::pad_watch::PadWatch;
 use super::status::Ask;
 use crate::message::{Order, Sighting};
+use crate::moment::Moment;
 use crate::open::{CommandEnd, Commands, Ended, Errand, Job, Mode, Outside};
 use crate::supervisor::{KeeperSender, Told, Wish};
 
@@ -133,6 +134,11 @@ impl Outside for Threads {
         if let Some(pads) = &self.pads {
             pads.watch(path);
         }
+    }
+
+    fn unix_time(&self, _now: Moment) -> Duration {
+        // A clock that stands before 1970 tells no time.
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
     fn describe(&mut self, source: IpAddr) -> String {

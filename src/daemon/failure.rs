@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::init_counter::InitFailure;
 #[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
 #[cfg(target_os = "linux")]
@@ -43,6 +44,9 @@ pub enum Failure {
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A counter could not be set.
+    #[error(transparent)]
+    Counter(#[from] InitFailure),
     /// The operating system refuses something else.
     #[error("{what}: {error}")]
     System {

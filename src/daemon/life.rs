@@ -27,7 +27,7 @@ use crate::logging::{for_terminal, log_to};
 use crate::message::Sighting;
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::sandbox::{Confinement, Identity};
-use crate::state::{Left, State};
+use crate::state::{Left, State, StateError, open_private};
 use crate::supervisor::{KeeperSender, Wish};
 
 /// Tells this boot of the machine from others (random(4)).
@@ -84,6 +84,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
+    prepare_counters(&config, mode)?;
     let mut executor = Executor::new(threads, mode, state);
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
@@ -148,8 +149,18 @@ fn go_on_after(failure: &Failure) {
 /// The state directory, if this configuration needs one: for used lines, or for doors that are to be closed.
 fn state_dir_for(config: &Config, mode: Mode) -> Option<PathBuf> {
     let remembers =
-        config.doors.iter().any(|door| matches!(door.trigger, Trigger::OneTime(_)) || door.stop.is_some());
-    (remembers && mode == Mode::Earnest).then(|| Setup::state_dir(config))
+        config.doors.iter().any(|door| !matches!(door.trigger, Trigger::Static(_)) || door.stop.is_some());
+    (remembers && mode == Mode::Earnest).then(|| config.options.state_dir().to_owned())
+}
+
+/// Makes the directory for the counters of keys, if this configuration needs one and there is none.
+fn prepare_counters(config: &Config, mode: Mode) -> Result<(), StateError> {
+    let counts = config.doors.iter().any(|door| matches!(door.trigger, Trigger::Key(_)));
+    if counts && mode == Mode::Earnest {
+        open_private(&config.options.counter_dir()).map(drop)
+    } else {
+        Ok(())
+    }
 }
 
 /// Starts the daemon as a process of its own, and returns when it listens.
@@ -231,7 +242,8 @@ impl Life {
     /// Waits for something to happen, or for the next deadline.
     fn next_event(&self) -> Option<Event> {
         let deadlines = [self.executor.next_deadline(), self.manager.next_pulse()];
-        let Some(deadline) = deadlines.into_iter().flatten().min() else { return self.happened.recv().ok() };
+        let deadlines = deadlines.into_iter().chain([self.executor.next_step()]);
+        let Some(deadline) = deadlines.flatten().min() else { return self.happened.recv().ok() };
         let wait = deadline.wait_from(self.clock.now());
         let longest = if self.executor.is_idle() { Duration::MAX } else { NAP };
         self.happened.recv_timeout(wait.min(longest)).ok()
@@ -353,6 +365,7 @@ impl Life {
         // It counts for the next start only, which must not fail for it.
         Identity::find(config.options.user.as_deref())?;
         self.use_state_dir(&config)?;
+        prepare_counters(&config, self.mode)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);
         if wanted != self.interfaces {

@@ -13,6 +13,7 @@ mod events;
 mod failure;
 #[cfg(target_os = "linux")]
 mod inherited;
+mod init_counter;
 #[cfg(target_os = "linux")]
 mod life;
 #[cfg(target_os = "linux")]
@@ -32,6 +33,7 @@ mod status;
 use crate::capture;
 pub use args::Args;
 pub use failure::Failure;
+pub use init_counter::{InitCounter, InitFailure};
 #[cfg(target_os = "linux")]
 pub use pad_watch::PadWatch;
 #[cfg(target_os = "linux")]
@@ -41,6 +43,9 @@ pub use status::Unanswered;
 
 /// Does what the command line asks for, until it is done or the daemon is told to end.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(wish) = &args.init_counter {
+        return init_counter::init_counter(args, wish);
+    }
     match &args.read {
         #[cfg(target_os = "linux")]
         _ if args.capture => Ok(capture::run(None)?),

@@ -1,6 +1,6 @@
 //! `knockd --read`: the same core over a savefile, with its packets' own times, as a dry run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,12 +28,17 @@ pub(super) fn read(args: &Args, path: &Path) -> Result<(), Failure> {
     let (mut capture, link) = open(path)?;
     let mut start = None;
     let outbox = Rc::new(RefCell::new(Outbox::default()));
+    let beginning = Rc::new(Cell::new(Timestamp::UNIX_EPOCH));
     let mut playback = Playback {
         tracker: Tracker::new(Here::Anywhere, setup.families()),
-        executor: Executor::new(Rehearsal(Rc::clone(&outbox)), Mode::DryRun, State::in_memory()),
+        executor: Executor::new(
+            Rehearsal(Rc::clone(&outbox), Rc::clone(&beginning)),
+            Mode::DryRun,
+            State::in_memory(),
+        ),
         outbox,
         generation: Generation::default(),
-        start: Timestamp::UNIX_EPOCH,
+        start: beginning,
         now: Moment::after_start(Duration::ZERO),
     };
     log_from(if args.debug { LevelFilter::Debug } else { LevelFilter::Info });
@@ -93,12 +98,21 @@ struct Outbox {
     ended: Vec<LeaseKey>,
 }
 
+/// What counts as the time of day.
+type Beginning = Rc<Cell<Timestamp>>;
+
 /// Runs nothing: every command ends well at once.
-struct Rehearsal(Rc<RefCell<Outbox>>);
+struct Rehearsal(Rc<RefCell<Outbox>>, Beginning);
 
 impl Outside for Rehearsal {
     fn order(&mut self, order: Order) {
         self.0.borrow_mut().orders.push(order);
+    }
+
+    fn unix_time(&self, now: Moment) -> Duration {
+        let start =
+            Duration::try_from(self.1.get().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
+        start + now.since_start()
     }
 
     fn run(&mut self, job: Job) {
@@ -113,13 +127,13 @@ struct Playback {
     /// What the tracker matches against.
     generation: Generation,
     outbox: Rc<RefCell<Outbox>>,
-    start: Timestamp,
+    start: Beginning,
     now: Moment,
 }
 
 impl Playback {
     fn begin(&mut self, start: Timestamp, config: crate::config::Config, report: &crate::config::Report) {
-        self.start = start;
+        self.start.set(start);
         self.set_time(self.now);
         log_warnings(report);
         self.executor.adopt(config, self.now);
@@ -134,6 +148,10 @@ impl Playback {
             self.do_what_is_due();
         }
         self.set_time(then);
+        // Of steps of time that nobody knocked in only the last one matters.
+        if self.executor.next_step().is_some_and(|step| step <= then) {
+            self.do_what_is_due();
+        }
     }
 
     /// Lets everything that is still due after the last packet happen.
@@ -194,7 +212,8 @@ impl Playback {
     fn set_time(&mut self, now: Moment) {
         self.now = self.now.max(now);
         let since_start = SignedDuration::try_from(self.now.since_start()).unwrap_or(SignedDuration::MAX);
-        let time = self.start.checked_add(since_start).unwrap_or(self.start);
+        let start = self.start.get();
+        let time = start.checked_add(since_start).unwrap_or(start);
         log_to_stdout_at(time.to_zoned(TimeZone::system()));
     }
 }

@@ -19,8 +19,6 @@ const DEFAULT_INTERFACE: &str = "eth0";
 const DEFAULT_PIDFILE: &str = "/run/knockd.pid";
 
 #[cfg(target_os = "linux")]
-/// The state directory of a configuration that names none.
-const DEFAULT_STATE_DIR: &str = "/var/lib/knockd";
 
 /// The command line, and the directory that relative paths start from.
 #[derive(Debug)]
@@ -90,7 +88,8 @@ impl Setup {
             options.log_file = asked(&self.args.logfile).or_else(|| options.log_file.take());
             let pid_file = asked(&self.args.pidfile).or_else(|| options.pid_file.take());
             options.pid_file = pid_file.or_else(|| Some(DEFAULT_PIDFILE.into()));
-            config.options.state_dir = Some(Setup::state_dir(&config));
+            config.options.state_dir = Some(config.options.state_dir().to_owned());
+            config.options.counter_dir = Some(config.options.counter_dir());
             if config.options.user.is_none() {
                 config.options.user = Some(crate::sandbox::Identity::usual()?.to_owned());
             }
@@ -104,12 +103,6 @@ impl Setup {
         let asked = self.args.pidfile.as_ref().map(|path| self.base.join(path));
         let configured = || config.options.pid_file.clone().unwrap_or_else(|| DEFAULT_PIDFILE.into());
         asked.or_else(|| self.args.daemon.then(configured))
-    }
-
-    #[cfg(target_os = "linux")]
-    /// Where the daemon keeps what it has to know after a restart.
-    pub(super) fn state_dir(config: &Config) -> PathBuf {
-        config.options.state_dir.clone().unwrap_or_else(|| DEFAULT_STATE_DIR.into())
     }
 }
 
@@ -131,9 +124,12 @@ impl Config {
         self.options.log_file.iter_mut().for_each(rebase);
         self.options.pid_file.iter_mut().for_each(rebase);
         self.options.state_dir.iter_mut().for_each(rebase);
+        self.options.counter_dir.iter_mut().for_each(rebase);
         for door in &mut self.doors {
-            if let config::Trigger::OneTime(pad) = &mut door.trigger {
-                pad.paths.iter_mut().for_each(rebase);
+            match &mut door.trigger {
+                config::Trigger::OneTime(pad) => pad.paths.iter_mut().for_each(rebase),
+                config::Trigger::Key(key) => rebase(&mut key.path),
+                config::Trigger::Static(_) => {}
             }
         }
         self
@@ -146,8 +142,9 @@ mod tests {
 
     #[test]
     fn every_relative_path_is_taken_from_the_directory() {
-        let text = "[options]\nlogfile = 'a'\npidfile = 'b'\nstate_dir = 'c'\n\
-                    [d]\none_time_sequences = ['e', '/f', 'g']\ntcpflags = 'syn'\ncommand = 'x'\n";
+        let text = "[options]\nlogfile = 'a'\npidfile = 'b'\nstate_dir = 'c'\ncounter_dir = 'h'\n\
+                    [d]\none_time_sequences = ['e', '/f', 'g']\ntcpflags = 'syn'\ncommand = 'x'\n\
+                    [k]\none_time_key = 'i'\ntcpflags = 'syn'\ncommand = 'x'\n";
         let config = config::parse("t.toml", text.as_bytes()).0.unwrap().with_paths_from(Path::new("/base"));
         let in_base = |name: &str| Path::new("/base").join(name);
         assert_eq!(config.options.log_file, Some(in_base("a")));
@@ -155,5 +152,8 @@ mod tests {
         assert_eq!(config.options.state_dir, Some(in_base("c")));
         let config::Trigger::OneTime(pad) = &config.doors[0].trigger else { panic!("not a pad") };
         assert_eq!(pad.paths, [in_base("e"), "/f".into(), in_base("g")]);
+        let config::Trigger::Key(key) = &config.doors[1].trigger else { panic!("not a key") };
+        assert_eq!(key.path, in_base("i"));
+        assert_eq!(config.options.counter_dir, Some(in_base("h")));
     }
 }

@@ -5,7 +5,10 @@ mod command;
 #[cfg(target_os = "linux")]
 mod commands;
 mod executor;
+mod files;
 mod job;
+mod key;
+mod keys;
 mod lease;
 #[cfg(target_os = "linux")]
 mod leftovers;
@@ -21,14 +24,18 @@ mod pads;
 mod queue;
 mod resync;
 mod survey;
+mod window;
 
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use executor::see;
 
 #[cfg(target_os = "linux")]
 pub use commands::Commands;
-pub use executor::{DoorStanding, Executor, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally};
+pub use executor::{
+    DoorStanding, Executor, KeyStanding, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally,
+};
 pub use job::{CommandEnd, Ended, Errand, Job, Phase};
+pub use key::{CounterNotSet, KeyOwners, key_words, set_counter};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;
 pub use survey::pad_words;

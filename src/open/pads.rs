@@ -1,35 +1,26 @@
 //! A door's pads: one file, several, or those in a directory, one for each person.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::files::{Files, Found};
 use super::memory::PadMemory;
 use super::pad::{Pad, PadId, Reach};
+use super::window::Window as _;
 use crate::config::PadSource;
 use crate::message::SlotId;
 use crate::state::Spent;
-
-/// What the files in a directory of pads are called.
-const EXTENSION: &str = "pad";
 
 /// Gives out pad numbers, each once.
 #[derive(Debug, Default)]
 pub(super) struct PadCounter(u64);
 
 impl PadCounter {
-    fn take(&mut self) -> PadId {
+    pub(super) fn take(&mut self) -> PadId {
         self.0 += 1;
         PadId(self.0)
     }
-}
-
-/// A pad that the configuration asks for, and whose it is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) path: PathBuf,
-    pub(super) name: Arc<str>,
 }
 
 /// All pads of one door.
@@ -45,7 +36,8 @@ impl Pads {
     /// The pads of the door with this label.  Those that are among its `earlier` ones go on as they are.
     pub(super) fn new(source: PadSource, label: &Arc<str>, earlier: Option<Pads>) -> Pads {
         let mut members = earlier.map(|earlier| earlier.members).unwrap_or_default();
-        let asked: HashSet<_> = find_pads(&source.paths).0.into_iter().map(|found| found.path).collect();
+        let asked: HashSet<_> =
+            Files::PADS.find(&source.paths).0.into_iter().map(|found| found.path).collect();
         members.retain(|pad| asked.contains(pad.path()));
         members.iter_mut().for_each(Pad::say_again);
         Pads { source, label: Arc::clone(label), members, said: Vec::new() }
@@ -67,7 +59,7 @@ impl Pads {
     /// One whose file is gone stays: whoever uses one of its lines shows that line to the wire, and it must be known for
     /// spent when the file comes back.  Returns what is newly wrong with directories.
     pub(super) fn look(&mut self, counter: &mut PadCounter, spent: &Spent) -> Vec<String> {
-        let (found, complaints) = find_pads(&self.source.paths);
+        let (found, complaints) = Files::PADS.find(&self.source.paths);
         let reach = Reach::of(&self.source);
         let mut places: HashMap<_, _> =
             self.members.iter().enumerate().map(|(place, pad)| (pad.path().to_owned(), place)).collect();
@@ -110,97 +102,5 @@ impl Pads {
 
     pub(super) fn get_mut(&mut self, id: PadId) -> Option<&mut Pad> {
         self.members.iter_mut().find(|pad| pad.id() == id)
-    }
-}
-
-/// The pads at these paths, with those in directories in the order of their names, and what is wrong with directories.
-pub(super) fn find_pads(paths: &[PathBuf]) -> (Vec<Found>, Vec<String>) {
-    let mut found = Vec::new();
-    let mut complaints = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            find_in(path, &mut found, &mut complaints);
-        } else {
-            found.push(Found { path: path.clone(), name: name_of(path) });
-        }
-    }
-    (found, complaints)
-}
-
-fn find_in(directory: &Path, found: &mut Vec<Found>, complaints: &mut Vec<String>) {
-    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut names = match entries {
-        Ok(entries) => entries.into_iter().map(|entry| entry.file_name()).collect::<Vec<_>>(),
-        Err(error) => {
-            complaints.push(format!("the pads in {} cannot be listed: {error}", directory.display()));
-            return;
-        }
-    };
-    names.sort();
-    for file in names {
-        let path = directory.join(&file);
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
-            continue;
-        }
-        match path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| is_name(stem)) {
-            Some(name) => found.push(Found { name: name.into(), path }),
-            None => complaints.push(format!(
-                "{} is not read: a pad's name has letters, digits, `_` and `-` only",
-                path.display()
-            )),
-        }
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-}
-
-/// Whose a pad is that the configuration names: its file's name, without the usual ending.
-fn name_of(path: &Path) -> Arc<str> {
-    let name = match path.extension() {
-        Some(extension) if extension == EXTENSION => path.file_stem(),
-        _ => path.file_name(),
-    };
-    name.unwrap_or_default().to_string_lossy().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(paths: &[PathBuf]) -> Vec<String> {
-        find_pads(paths).0.iter().map(|found| found.name.to_string()).collect()
-    }
-
-    #[test]
-    fn a_directory_holds_a_pad_for_each_person() {
-        let directory = tempfile::tempdir().unwrap();
-        for file in
-            ["bob.pad", "alice.pad", "a_b-9.pad", "alice.pad~", ".alice.pad.swp", "README", "x.PAD", ".pad"]
-        {
-            fs::write(directory.path().join(file), "").unwrap();
-        }
-        let (found, complaints) = find_pads(&[directory.path().to_owned()]);
-        let found: Vec<_> = found.iter().map(|found| &*found.name).collect();
-        assert_eq!(found, ["a_b-9", "alice", "bob"]);
-        assert_eq!(complaints, [""; 0]);
-    }
-
-    #[test]
-    fn a_pad_with_an_odd_name_is_not_read_and_that_is_said() {
-        let directory = tempfile::tempdir().unwrap();
-        for file in ["al ice.pad", "é.pad", "a.b.pad", "ok.pad"] {
-            fs::write(directory.path().join(file), "").unwrap();
-        }
-        let (found, complaints) = find_pads(&[directory.path().to_owned()]);
-        assert_eq!((found.len(), complaints.len()), (1, 3));
-        assert!(complaints[0].contains("a.b.pad is not read"), "{complaints:?}");
-    }
-
-    #[test]
-    fn files_are_called_by_their_names() {
-        let paths = ["/p/alice.pad", "/p/seqs", "/p/bob.txt"].map(PathBuf::from);
-        assert_eq!(names(&paths), ["alice", "seqs", "bob.txt"]);
     }
 }

@@ -27,14 +27,32 @@ struct Ahead {
 }
 
 impl Resync {
+    /// Whether `source`, which has completed the line behind `slot` from beyond the window, has completed the one before it
+    /// lately; notes it if not, with the `next` line that then has to follow.
+    pub(super) fn follows(
+        &mut self,
+        source: IpAddr,
+        slot: SlotId,
+        next: Option<SlotId>,
+        now: Moment,
+    ) -> bool {
+        if self.is_second(source, slot, now) {
+            return true;
+        }
+        if let Some(next) = next {
+            self.first(source, next, now);
+        }
+        false
+    }
+
     /// Notes that `source` has completed a line from beyond the window, which the line behind `next` follows.
-    pub(super) fn first(&mut self, source: IpAddr, next: SlotId, now: Moment) {
+    fn first(&mut self, source: IpAddr, next: SlotId, now: Moment) {
         self.0.retain(|ahead| ahead.until >= now);
         self.0.push(Ahead { source, next, until: now + PATIENCE });
     }
 
     /// Whether the line behind `slot`, which `source` has completed, follows one that it completed before.
-    pub(super) fn is_second(&mut self, source: IpAddr, slot: SlotId, now: Moment) -> bool {
+    fn is_second(&mut self, source: IpAddr, slot: SlotId, now: Moment) -> bool {
         self.0.retain(|ahead| ahead.until >= now);
         self.0.iter().any(|ahead| (ahead.source, ahead.next) == (source, slot))
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use seqgen::pad::{BadLineKind, Entry};
 use seqgen::sequence::Protocol;
 
+use super::files::Files;
 use super::memory::PadMemory;
 use super::pad::{PadTrouble, read};
-use super::pads::find_pads;
 use crate::config::{Door, Trigger};
 use crate::state::{Mark, Spent};
 use crate::trust::readers;
@@ -66,7 +66,7 @@ pub(super) fn survey(path: &Path, known: Option<(&PadMemory, &Spent)>) -> Result
 /// What there is to say about a door's pads before a start: their bad lines, and how much is left of them.
 pub fn pad_words(door: &Door) -> Vec<String> {
     let Trigger::OneTime(source) = &door.trigger else { return Vec::new() };
-    let (found, mut words) = find_pads(&source.paths);
+    let (found, mut words) = Files::PADS.find(&source.paths);
     for path in found.iter().map(|found| &found.path) {
         match survey(path, None) {
             Ok(Survey { live, complaints, .. }) => {

@@ -32,38 +32,17 @@ pub struct StateDir {
 impl StateDir {
     /// Opens the directory at `path` and locks it, within a second; makes it if there is none.
     ///
-    /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
-    /// else any permission: what is in it decides which lines are good, and shows who knocked.  Nobody but root and our
-    /// user may be able to put another in its place.
+    /// It must be as [`open_private`] asks for: what is in it decides which lines are good, and shows who knocked.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
-        // A slash at the end would follow a symbolic link.
-        let path: PathBuf = path.components().collect();
-        let fail =
-            |doing| move |path: &Path, error| StateError::Directory { path: path.to_owned(), doing, error };
-        // Before anything is made where others decide what is there.
-        if path.symlink_metadata().is_err()
-            && let Some(there) = path.ancestors().skip(1).find(|above| above.exists())
-        {
-            trust::check_way(there)?;
-        }
-        make(&path, 0o700).map_err(|error| fail("made")(&path, error))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = match open(&path, flags, Mode::empty()) {
-            Ok(directory) => File::from(directory),
-            Err(error) => {
-                return Err(other_type(&path).unwrap_or_else(|| fail("opened")(&path, error.into())));
-            }
-        };
-        check(&path, &directory)?;
-        trust::check(&path, &directory)?;
-        let lock = open_file(&directory, "lock", OFlags::RDWR | OFlags::CREATE)
-            .map_err(|error| fail("locked")(&path, error))?;
+        let (path, directory) = open_private(path)?;
+        let fail = |error| StateError::Directory { path: path.clone(), doing: "locked", error };
+        let lock = open_file(&directory, "lock", OFlags::RDWR | OFlags::CREATE).map_err(fail)?;
         let start = Instant::now();
         loop {
             match fs2::FileExt::try_lock_exclusive(&lock) {
                 Ok(()) => return Ok(StateDir { path, directory, _lock: lock }),
                 Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
-                    return Err(fail("locked")(&path, error));
+                    return Err(fail(error));
                 }
                 Err(_) if start.elapsed() < PATIENCE => thread::sleep(RETRY),
                 Err(_) => return Err(StateError::InUse { path }),
@@ -95,6 +74,34 @@ impl StateDir {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.directory.sync_all()
     }
+}
+
+/// Opens the directory at `path`, and makes it if there is none; with the path that it then has.
+///
+/// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
+/// else any permission.  Nobody but root and our user may be able to put another in its place.
+pub fn open_private(path: &Path) -> Result<(PathBuf, File), StateError> {
+    // A slash at the end would follow a symbolic link.
+    let path: PathBuf = path.components().collect();
+    let fail =
+        |doing| move |path: &Path, error| StateError::Directory { path: path.to_owned(), doing, error };
+    // Before anything is made where others decide what is there.
+    if path.symlink_metadata().is_err()
+        && let Some(there) = path.ancestors().skip(1).find(|above| above.exists())
+    {
+        trust::check_way(there)?;
+    }
+    make(&path, 0o700).map_err(|error| fail("made")(&path, error))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match open(&path, flags, Mode::empty()) {
+        Ok(directory) => File::from(directory),
+        Err(error) => {
+            return Err(other_type(&path).unwrap_or_else(|| fail("opened")(&path, error.into())));
+        }
+    };
+    check(&path, &directory)?;
+    trust::check(&path, &directory)?;
+    Ok((path, directory))
 }
 
 /// Makes a directory that lasts, and those above it, unless there is something of that name.

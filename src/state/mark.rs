@@ -16,6 +16,8 @@ pub enum Scope<'a> {
     Door(&'a str),
     /// For the pad at this path, whichever door uses it.
     Pad(&'a Path),
+    /// For the key that is known by this, whichever door has it.
+    Key(&'a str),
 }
 
 /// A line's fingerprint within a [`Scope`]: 16 bytes of HMAC-SHA256 (RFC 2104), which tell nothing about the line to
@@ -35,6 +37,7 @@ impl Marker {
     pub(super) fn new(key: &Key, scope: Scope<'_>) -> Marker {
         let (kind, name) = match scope {
             Scope::Door(name) => (b'd', name.as_bytes()),
+            Scope::Key(name) => (b'k', name.as_bytes()),
             Scope::Pad(path) => (b'p', path.as_os_str().as_bytes()),
         };
         // HMAC pads short keys with zeros.
@@ -90,6 +93,7 @@ mod tests {
             mark(1, pad("a"), "bc"),
             mark(1, pad("ab"), "c"),
             mark(2, door("a"), "bc"),
+            mark(1, Scope::Key("a"), "bc"),
         ];
         assert_eq!(marks.iter().collect::<HashSet<_>>().len(), marks.len());
         let marker = Marker::new(&[1; 32], door("a"));

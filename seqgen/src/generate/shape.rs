@@ -1,7 +1,9 @@
 //! What sequences look like, and how many look like that.
 
+use std::fmt;
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use super::pool::Pool;
 use crate::sequence::{MAX_STEPS, Protocol, Sequence, Step};
@@ -28,6 +30,31 @@ impl Protocols {
             Protocols::Udp => &[Protocol::Udp],
             Protocols::Mixed => &[Protocol::Tcp, Protocol::Udp],
         }
+    }
+}
+
+/// As [`FromStr`] reads it.
+impl fmt::Display for Protocols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocols::Tcp => "tcp",
+            Protocols::Udp => "udp",
+            Protocols::Mixed => "mixed",
+        })
+    }
+}
+
+/// Why a text does not name protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither tcp, nor udp, nor mixed")]
+pub struct NoProtocols;
+
+impl FromStr for Protocols {
+    type Err = NoProtocols;
+
+    fn from_str(text: &str) -> Result<Protocols, NoProtocols> {
+        let all = [Protocols::Tcp, Protocols::Udp, Protocols::Mixed];
+        all.into_iter().find(|protocols| protocols.to_string() == text).ok_or(NoProtocols)
     }
 }
 

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use seqgen::generate::Protocols;
 use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
-use super::{commands, path, scans};
+use super::{Sources, commands, key, path, scans};
 use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
@@ -24,7 +25,7 @@ const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
 /// knockd 0.8's default for `cmd_timeout`.
 const CMD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many lines of a pad are armed unless `one_time_window` says otherwise.
-const WINDOW: u16 = 5;
+const WINDOW: NonZeroU16 = NonZeroU16::MIN.saturating_add(4);
 /// How many lines beyond the window are looked at unless `one_time_resync` says otherwise.
 const RESYNC: u16 = 100;
 /// With how many lines left a pad is said to run out unless `one_time_low` says otherwise.
@@ -35,11 +36,11 @@ const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the 
 pub(super) fn check<'a>(
     section: &'a Section,
     guard: ScanGuard,
-    pads: &mut path::Taken<'a>,
+    sources: &mut Sources<'a>,
     faults: &mut Faults,
 ) -> Option<Door> {
     let given = Given::new(&section.name, section.entries.iter(), KIND, faults);
-    let trigger = trigger(&given, pads, faults);
+    let trigger = trigger(&given, sources, faults);
     let seq_timeout = given.read(DoorKey::SeqTimeout, faults, values::seq_timeout).unwrap_or(SEQ_TIMEOUT);
     let flags = flags(&given, trigger.as_ref(), faults);
     let target = given.read(DoorKey::Target, faults, |text| {
@@ -77,6 +78,7 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
     let wants_tcp = trigger.is_some_and(|trigger| match trigger {
         Trigger::Static(sequence) => sequence.steps().iter().any(|step| step.protocol == Protocol::Tcp),
         Trigger::OneTime(_) => true,
+        Trigger::Key(source) => source.form.shape().protocols != Protocols::Udp,
     });
     let Some(entry) = given.entry(DoorKey::TcpFlags) else {
         if wants_tcp {
@@ -137,30 +139,48 @@ fn flags_of(value: &str) -> &str {
 
 fn trigger<'a>(
     given: &Given<'a, DoorKey>,
-    pads: &mut path::Taken<'a>,
+    sources: &mut Sources<'a>,
     faults: &mut Faults,
 ) -> Option<Trigger> {
-    match (given.entry(DoorKey::Sequence), given.entry(DoorKey::OneTimeSequences)) {
-        (Some(_), None) => given.read_list(DoorKey::Sequence, faults, values::sequence).map(Trigger::Static),
-        (None, Some(_)) => {
+    let kinds = [DoorKey::Sequence, DoorKey::OneTimeSequences, DoorKey::OneTimeKey];
+    let asked: Vec<_> = kinds.into_iter().filter_map(|kind| Some((kind, given.entry(kind)?))).collect();
+    if let [(one, _), (_, other), ..] = asked.as_slice() {
+        let (one, other_name) = (kind_name(*one), excerpt(&other.key.value).to_lowercase());
+        let message = format!("a door takes either `{one}` or `{other_name}`, not both");
+        faults.push(Fault::error(other.key.span.clone(), message));
+        return None;
+    }
+    let kind = asked.first().map(|(kind, _)| *kind);
+    if kind != Some(DoorKey::OneTimeKey) {
+        key::refuse_without_key(given, faults);
+    }
+    match kind {
+        Some(DoorKey::OneTimeKey) => key::check(given, &mut sources.keys, faults).map(Trigger::Key),
+        Some(DoorKey::OneTimeSequences) => {
             let texts = given.texts(DoorKey::OneTimeSequences, faults)?;
-            let paths = path::pads(&texts, given.name, pads, faults);
-            let window = given.read(DoorKey::OneTimeWindow, faults, values::window);
-            let resync = given.read(DoorKey::OneTimeResync, faults, values::resync).unwrap_or(RESYNC);
+            let paths = path::pads(&texts, given.name, &mut sources.pads, faults);
+            let (window, resync) = reach(given, faults);
             let low = given.read(DoorKey::OneTimeLow, faults, values::low).unwrap_or(LOW);
             let low_command = commands::check_errand(given, DoorKey::OneTimeLowCommand, faults);
-            let window = window.or(NonZeroU16::new(WINDOW))?;
             Some(Trigger::OneTime(PadSource { paths, window, resync, low, low_command }))
         }
-        (Some(_), Some(pad)) => {
-            let message = "a door takes either `sequence` or `one_time_sequences`, not both";
-            faults.push(Fault::error(pad.key.span.clone(), message));
-            None
-        }
-        (None, None) => {
+        Some(_) => given.read_list(DoorKey::Sequence, faults, values::sequence).map(Trigger::Static),
+        None => {
             let fault = Fault::error(given.name.span.clone(), "this door has no sequence");
-            faults.push(fault.hint("add sequence = …, or one_time_sequences = FILE"));
+            faults.push(fault.hint("add sequence = …, one_time_sequences = FILE, or one_time_key = FILE"));
             None
         }
     }
+}
+
+/// What a kind of trigger is called.
+fn kind_name(kind: DoorKey) -> &'static str {
+    DOOR.iter().find(|(_, key)| *key == kind).map_or("", |(name, _)| name)
+}
+
+/// How many one-time sequences are armed at once, and how many beyond these two in a row may be.
+pub(super) fn reach(given: &Given<'_, DoorKey>, faults: &mut Faults) -> (NonZeroU16, u16) {
+    let window = given.read(DoorKey::OneTimeWindow, faults, values::window).unwrap_or(WINDOW);
+    let resync = given.read(DoorKey::OneTimeResync, faults, values::resync).unwrap_or(RESYNC);
+    (window, resync)
 }

@@ -10,7 +10,7 @@ use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::lookalike;
 use crate::config::raw::{Entry, Form, Spanned, Text, Value};
-use crate::config::values::{Word, split_list};
+use crate::config::values::{self, Word, split_list};
 
 /// The table of a kind of section, and where a directive of the other kind belongs.
 #[derive(Clone, Copy)]
@@ -120,6 +120,14 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
             Value::List(_) => self.refuse(key, value, "one value, not a list", faults),
             Value::Flag(_) => self.refuse(key, value, "a value, not true or false", faults),
             Value::Unreadable(_) => None,
+        }
+    }
+
+    /// The value of a directive that takes yes or no.
+    pub(super) fn yes_or_no(&self, key: K, faults: &mut Faults) -> Option<bool> {
+        match self.entry(key)?.value {
+            Some(Value::Flag(ref flag)) => Some(flag.value),
+            _ => self.read(key, faults, values::yes_or_no),
         }
     }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod door;
 mod given;
+mod key;
 mod options;
 mod path;
 mod scans;
@@ -43,7 +44,19 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
 struct Others<'a> {
     names: HashSet<&'a str>,
     sequences: HashMap<Sequence, (&'a str, Option<Networks>)>,
+    sources: Sources<'a>,
+}
+
+/// Which files the doors before have taken, and what their sequences look like.
+struct Sources<'a> {
     pads: path::Taken<'a>,
+    keys: key::Taken<'a>,
+}
+
+impl Default for Sources<'_> {
+    fn default() -> Self {
+        Sources { pads: path::Taken::new(path::What::Pad), keys: key::Taken::default() }
+    }
 }
 
 fn check_door<'a>(
@@ -60,7 +73,7 @@ fn check_door<'a>(
             Fault::warning(name.span.clone(), message).hint("the log numbers them: name, name#2, and so on"),
         );
     }
-    let door = door::check(section, guard, &mut others.pads, faults)?;
+    let door = door::check(section, guard, &mut others.sources, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
         if let Some((other, allow)) = others.sequences.get(sequence)
             && may_share(allow.as_ref(), door.allow.as_ref())

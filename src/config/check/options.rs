@@ -28,7 +28,7 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
     let given = Given::new(&first.name, entries, KIND, faults);
     let mut path = |key| given.text(key, faults).and_then(|value| path::check(value, faults));
     let (log_file, pid_file) = (path(OptionKey::LogFile), path(OptionKey::PidFile));
-    let state_dir = path(OptionKey::StateDir);
+    let (state_dir, counter_dir) = (path(OptionKey::StateDir), path(OptionKey::CounterDir));
     let scan_guard = given.read(OptionKey::ScanGuard, faults, values::scan_guard).unwrap_or_default();
     scans::look_at_guard(&given, scan_guard, faults);
     Options {
@@ -36,6 +36,7 @@ pub(super) fn check(sections: &[&Section], faults: &mut Faults) -> Options {
         log_file,
         pid_file,
         state_dir,
+        counter_dir,
         interfaces: interfaces(&given, faults),
         scan_guard,
         max_sources: given.read(OptionKey::MaxSources, faults, values::max_sources).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Paths, and pads that are taken.
+//! Paths, and pads and keys that are taken.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,39 +11,60 @@ use crate::config::values::paths_in;
 /// More pads for one door are not read.
 const MOST_PADS: usize = 1000;
 
-/// Which door has a pad already.
-#[derive(Default)]
+/// What kind of file is meant.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Pad,
+    Key,
+}
+
+impl What {
+    fn noun(self) -> &'static str {
+        match self {
+            What::Pad => "pad",
+            What::Key => "key",
+        }
+    }
+
+    /// The directory that stands for this file among others: that of a `NAME.pad`, or a `NAME.key`.
+    fn directory_of(self, path: &Path) -> Option<&Path> {
+        let name = path.file_name()?.to_str()?.strip_suffix(self.noun())?.strip_suffix('.')?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        (!name.is_empty() && name.bytes().all(is_plain)).then(|| path.parent()).flatten()
+    }
+}
+
+/// Which door has a file already.
 pub(super) struct Taken<'a> {
+    what: What,
     paths: HashMap<PathBuf, &'a str>,
     /// The directories of pads that a directory would stand for.
     directories: HashMap<PathBuf, &'a str>,
 }
 
 impl<'a> Taken<'a> {
+    pub(super) fn new(what: What) -> Taken<'a> {
+        Taken { what, paths: HashMap::new(), directories: HashMap::new() }
+    }
+
     /// What of this path is taken, and by which door.
-    fn find(&self, path: &Path) -> Option<(&'static str, &'a str)> {
-        let same = self.paths.get(path).map(|door| ("this pad", *door));
+    pub(super) fn find(&self, path: &Path) -> Option<(String, &'a str)> {
+        let noun = self.what.noun();
+        let same = self.paths.get(path).map(|door| (format!("this {noun}"), *door));
         let whole = || {
-            let directory = directory_of(path)?;
-            self.paths.get(directory).map(|door| ("the whole directory of this pad", *door))
+            let directory = self.what.directory_of(path)?;
+            self.paths.get(directory).map(|door| (format!("the whole directory of this {noun}"), *door))
         };
-        let within = || self.directories.get(path).map(|door| ("a pad of this directory", *door));
+        let within = || self.directories.get(path).map(|door| (format!("a {noun} of this directory"), *door));
         same.or_else(whole).or_else(within)
     }
 
-    fn insert(&mut self, path: &Path, door: &'a str) {
-        if let Some(directory) = directory_of(path) {
+    pub(super) fn insert(&mut self, path: &Path, door: &'a str) {
+        if let Some(directory) = self.what.directory_of(path) {
             self.directories.entry(directory.to_owned()).or_insert(door);
         }
         self.paths.entry(path.to_owned()).or_insert(door);
     }
-}
-
-/// The directory that stands for this pad among others: that of a `NAME.pad`.
-fn directory_of(path: &Path) -> Option<&Path> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".pad")?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    (!name.is_empty() && name.bytes().all(is_plain)).then(|| path.parent()).flatten()
 }
 
 pub(super) fn check(value: &Text, faults: &mut Faults) -> Option<PathBuf> {
@@ -61,7 +82,7 @@ pub(super) fn pads<'a>(
     taken: &mut Taken<'a>,
     faults: &mut Faults,
 ) -> Vec<PathBuf> {
-    let mut own = Taken::default();
+    let mut own = Taken::new(What::Pad);
     let mut paths = Vec::new();
     for (index, word) in texts.iter().flat_map(|text| paths_in(text)).enumerate() {
         if index == MOST_PADS {

@@ -16,8 +16,20 @@ fn stop(config: &Config) -> &Stop {
 fn pad(config: &Config) -> &PadSource {
     match &config.doors[0].trigger {
         Trigger::OneTime(pad) => pad,
-        Trigger::Static(_) => panic!("not a pad"),
+        Trigger::Static(_) | Trigger::Key(_) => panic!("not a pad"),
     }
+}
+
+fn key(config: &Config) -> &KeySource {
+    match &config.doors[0].trigger {
+        Trigger::Key(key) => key,
+        Trigger::Static(_) | Trigger::OneTime(_) => panic!("not a key"),
+    }
+}
+
+/// The ports of the sequences that follow from the key, as ranges.
+fn ports(config: &Config) -> Vec<String> {
+    key(config).form.shape().pool.ranges().map(|range| range.to_string()).collect()
 }
 
 const OPTION_CASES: &[Case] = &[
@@ -28,6 +40,9 @@ const OPTION_CASES: &[Case] = &[
     ("PidFile = /run/k.pid", "pidfile = '/run/k.pid'", |c| c.options.pid_file == Some("/run/k.pid".into())),
     ("State_Dir = /var/lib/k", "state_dir = '/var/lib/k'", |c| {
         c.options.state_dir == Some("/var/lib/k".into())
+    }),
+    ("Counter_Dir = /srv/counters", "counter_dir = '/srv/counters'", |c| {
+        c.options.counter_dir() == Path::new("/srv/counters")
     }),
     ("Interface = eth0, lo", "interface = ['eth0', 'lo']", |c| {
         c.options.interfaces == Some(vec!["eth0".to_owned(), "lo".to_owned()])
@@ -67,6 +82,30 @@ const DOOR_CASES: &[Case] = &[
         "One_Time_Low_Command = x\nOne_Time_Sequences = p",
         "one_time_low_command = 'x'\none_time_sequences = 'p'",
         |c| pad(c).low_command == shell("x"),
+    ),
+    ("One_Time_Key = /etc/k", "one_time_key = '/etc/k'", |c| key(c).path == Path::new("/etc/k")),
+    ("One_Time_Label = a b\nOne_Time_Key = k", "one_time_label = 'a b'\none_time_key = 'k'", |c| {
+        key(c).label == Label::new("a b").ok()
+    }),
+    ("One_Time_Step = 1m\nOne_Time_Key = k", "one_time_step = '1m'\none_time_key = 'k'", |c| {
+        key(c).mode == Mode::Time { step: 60.try_into().unwrap() }
+    }),
+    ("One_Time_Bind = No\nOne_Time_Key = k", "one_time_bind = false\none_time_key = 'k'", |c| !key(c).bind),
+    ("One_Time_Length = 8\nOne_Time_Key = k", "one_time_length = 8\none_time_key = 'k'", |c| {
+        key(c).form.shape().length == 8
+    }),
+    ("One_Time_Proto = Mixed\nOne_Time_Key = k", "one_time_proto = 'mixed'\none_time_key = 'k'", |c| {
+        key(c).form.shape().protocols == Protocols::Mixed
+    }),
+    (
+        "One_Time_Ports = 9, 2000-3000, 3001-4000\nOne_Time_Key = k",
+        "one_time_ports = [9, '2000-3000', '3001-4000']\none_time_key = 'k'",
+        |c| ports(c) == ["9", "2000-4000"],
+    ),
+    (
+        "One_Time_Exclude = 1024-1999,65535\nOne_Time_Key = k",
+        "one_time_exclude = '1024-1999,65535'\none_time_key = 'k'",
+        |c| ports(c) == ["2000-65534"],
     ),
     ("Seq_Timeout = 5", "seq_timeout = 5", |c| c.doors[0].seq_timeout == Duration::from_secs(5)),
     ("Timeout = 2m", "timeout = '2m'", |c| c.doors[0].seq_timeout == Duration::from_secs(120)),

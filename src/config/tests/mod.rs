@@ -1,6 +1,7 @@
 mod allow;
 mod any_text;
 mod directives;
+mod keys;
 mod manual;
 mod oddities;
 mod pads;
@@ -9,7 +10,12 @@ mod report;
 mod scans;
 mod toml_files;
 
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
+
+use seqgen::derive::{Form, Label, Mode};
+use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 
 use super::*;
 use crate::flags::{FlagRule, TcpFlags};

@@ -16,7 +16,7 @@ fn pad(name: &str, lines: &str) -> PadSource {
     let (config, said) = file(name, lines);
     match config.unwrap_or_else(|| panic!("{said:?}")).doors.remove(0).trigger {
         Trigger::OneTime(pad) => pad,
-        Trigger::Static(_) => panic!("not a pad"),
+        Trigger::Static(_) | Trigger::Key(_) => panic!("not a pad"),
     }
 }
 

@@ -65,6 +65,33 @@ fn networks() -> impl Strategy<Value = Networks> {
     prop::collection::vec(network, 1..4).prop_map(|networks| Networks::of(&networks).unwrap())
 }
 
+/// The number keeps keys apart.
+fn key(number: usize) -> impl Strategy<Value = Trigger> {
+    let label = proptest::option::of(
+        "([!-~ä门]([ -~ä门]{0,9}[!-~ä门])?)?".prop_map(|text| Label::new(&text).unwrap()),
+    );
+    let counting = ((1u16..=1000).prop_map(|window| window.try_into().unwrap()), 0u16..=1000)
+        .prop_map(|(window, resync)| (Mode::Counter, window, resync));
+    // What time is counted by leaves the other two as they are.
+    let timing = (1u32..=3600)
+        .prop_map(|step| (Mode::Time { step: step.try_into().unwrap() }, 5.try_into().unwrap(), 100));
+    let protocols = prop::sample::select(vec![Protocols::Tcp, Protocols::Udp, Protocols::Mixed]);
+    let range = (any::<NonZeroU16>(), 1000u16..9000)
+        .prop_map(|(first, more)| PortRange::new(first, first.saturating_add(more)).unwrap());
+    let form = (3..=32usize, protocols, prop::collection::vec(range, 1..4)).prop_filter_map(
+        "no sequence looks like that",
+        |(length, protocols, ranges)| {
+            Form::new(Shape { length, protocols, pool: Pool::new(&ranges, &[]) }).ok()
+        },
+    );
+    (path(), label, prop_oneof![counting, timing], any::<bool>(), form).prop_map(
+        move |(path, label, (mode, window, resync), bind, form)| {
+            let path = format!("{}{number}", path.display()).into();
+            Trigger::Key(KeySource { path, label, mode, bind, form: Arc::new(form), window, resync })
+        },
+    )
+}
+
 /// The number keeps pads and names apart.
 fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
@@ -80,6 +107,7 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
                 Trigger::OneTime(PadSource { paths, window, resync, low, low_command })
             }
         ),
+        key(number),
     ];
     let seconds = |least: u64| (least..400_000).prop_map(Duration::from_secs);
     let stop = (seconds(0), commands(classic)).prop_map(|(after, command)| Stop { after, command });
@@ -121,7 +149,7 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         any::<bool>(),
         proptest::option::of(path()),
         proptest::option::of(path()),
-        proptest::option::of(path()),
+        (proptest::option::of(path()), proptest::option::of(path())),
         proptest::option::of(interfaces),
         prop_oneof![Just(ScanGuard::Auto), Just(ScanGuard::Off), any::<u16>().prop_map(ScanGuard::Strays)],
         (MaxSources::FEWEST..=MaxSources::MOST).prop_map(MaxSources),
@@ -129,13 +157,24 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
         privileges,
     )
         .prop_map(
-            |(use_syslog, log_file, pid_file, state_dir, interfaces, guard, sources, timeout, privileges)| {
+            |(
+                use_syslog,
+                log_file,
+                pid_file,
+                (state_dir, counter_dir),
+                interfaces,
+                guard,
+                sources,
+                timeout,
+                privileges,
+            )| {
                 let (user, sandbox, capabilities) = privileges;
                 Options {
                     use_syslog,
                     log_file,
                     pid_file,
                     state_dir,
+                    counter_dir,
                     interfaces,
                     scan_guard: guard,
                     max_sources: sources,

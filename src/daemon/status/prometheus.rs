@@ -74,6 +74,11 @@ pub(super) fn prometheus(status: &Snapshot) -> String {
         let labels = [("door", pad.door.as_str()), ("pad", &pad.name), ("path", &pad.path)];
         readable.sample(&labels, u8::from(pad.lines_left.is_some()));
     }
+    let mut ready = page.gauge("knockd_key_ready", "Whether the door opens to the key.");
+    for key in &status.keys {
+        let labels = [("door", key.door.as_str()), ("key", &key.name), ("path", &key.path)];
+        ready.sample(&labels, u8::from(key.next.is_some()));
+    }
     page.0
 }
 

@@ -101,6 +101,9 @@ fn a_page_keeps_to_the_format_and_says_what_the_daemon_says() {
     assert_eq!(of("knockd_pad_lines_left", &pad("alice", "/etc/knockd/alice.pad")), Some(3.0));
     assert_eq!(of("knockd_pad_lines_left", &pad("carol", "/etc/knockd/carol.pad")), None);
     assert_eq!(of("knockd_pad_readable", &pad("carol", "/etc/knockd/carol.pad")), Some(0.0));
+    let key = |name, path| [("door", "a \"quoted\"\\door"), ("key", name), ("path", path)];
+    assert_eq!(of("knockd_key_ready", &key("dave", "/etc/knockd/dave.key")), Some(1.0));
+    assert_eq!(of("knockd_key_ready", &key("erin", "/etc/knockd/erin.key")), Some(0.0));
 }
 
 #[test]

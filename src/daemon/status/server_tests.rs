@@ -54,6 +54,7 @@ fn standing(doors: usize) -> Standing {
         label: format!("d{number}").into(),
         tally: Tally::default(),
         pads: Vec::new(),
+        keys: Vec::new(),
     };
     Standing { doors: (0..doors).map(door).collect(), leases: Vec::new() }
 }

@@ -27,6 +27,7 @@ pub(super) struct Snapshot {
     pub(super) doors: Vec<Door>,
     pub(super) leases: Vec<Lease>,
     pub(super) pads: Vec<Pad>,
+    pub(super) keys: Vec<Key>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +87,15 @@ pub(super) struct Pad {
     pub(super) low: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub(super) door: String,
+    pub(super) name: String,
+    pub(super) path: String,
+    /// The counter, or the step of time, from which on it opens the door; null while it opens nothing.
+    pub(super) next: Option<u64>,
+}
+
 /// What stays as it is for as long as a daemon lives.
 #[derive(Clone, Debug)]
 pub(in crate::daemon) struct Facts {
@@ -134,6 +144,7 @@ impl Snapshot {
             doors: doors(standing, now),
             leases: leases(standing),
             pads: pads(standing),
+            keys: keys(standing),
         }
     }
 
@@ -217,6 +228,20 @@ fn pads(standing: &Standing) -> Vec<Pad> {
             low: pad.low,
         };
         door.pads.iter().map(pad).collect::<Vec<_>>()
+    };
+    standing.doors.iter().flat_map(of_door).collect()
+}
+
+fn keys(standing: &Standing) -> Vec<Key> {
+    let of_door = |door: &crate::open::DoorStanding| {
+        let label = door.label.to_string();
+        let key = move |key: &crate::open::KeyStanding| Key {
+            door: label.clone(),
+            name: key.name.to_string(),
+            path: lossy(&key.path),
+            next: key.next,
+        };
+        door.keys.iter().map(key).collect::<Vec<_>>()
     };
     standing.doors.iter().flat_map(of_door).collect()
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::open::{DoorStanding, LeaseStanding, PadStanding, Tally};
+use crate::open::{DoorStanding, KeyStanding, LeaseStanding, PadStanding, Tally};
 use crate::wire::Counters;
 
 /// A daemon with something of everything; 1970 is 100,000 seconds ago.
@@ -14,6 +14,11 @@ pub(in super::super) fn snapshot() -> Snapshot {
         path: format!("/etc/knockd/{name}.pad").into(),
         left,
         low,
+    };
+    let key = |name: &str, next| KeyStanding {
+        name: name.into(),
+        path: format!("/etc/knockd/{name}.key").into(),
+        next,
     };
     let standing = Standing {
         doors: vec![
@@ -31,8 +36,14 @@ pub(in super::super) fn snapshot() -> Snapshot {
                     pad("bob", Some(4711), false),
                     pad("carol", None, false),
                 ],
+                keys: Vec::new(),
             },
-            DoorStanding { label: "a \"quoted\"\\door".into(), tally: Tally::default(), pads: Vec::new() },
+            DoorStanding {
+                label: "a \"quoted\"\\door".into(),
+                tally: Tally::default(),
+                pads: Vec::new(),
+                keys: vec![key("dave", Some(42)), key("erin", None)],
+            },
         ],
         leases: vec![LeaseStanding {
             door: ssh,

@@ -153,6 +153,11 @@ pub(super) fn table(status: &Snapshot, coloured: bool) -> String {
         [cell(&pad.name), cell(&pad.door), left, cell(&pad.path)]
     });
     page.table(["PAD", "DOOR", "LEFT", "FILE"], pads.collect());
+    let keys = status.keys.iter().map(|key| {
+        let next = key.next.map_or_else(|| number("?").in_tone(Tone::Bad), number);
+        [cell(&key.name), cell(&key.door), next, cell(&key.path)]
+    });
+    page.table(["KEY", "DOOR", "NEXT", "FILE"], keys.collect());
     page.text
 }
 

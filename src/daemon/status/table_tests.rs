@@ -20,6 +20,9 @@ fn columns_are_aligned_and_without_a_terminal_there_is_no_colour() {
         "alice  ssh      3  /etc/knockd/alice.pad",
         "bob    ssh   4711  /etc/knockd/bob.pad",
         "carol  ssh      ?  /etc/knockd/carol.pad",
+        "KEY   DOOR             NEXT  FILE",
+        "dave  a \"quoted\"\\door    42  /etc/knockd/dave.key",
+        "erin  a \"quoted\"\\door     ?  /etc/knockd/erin.key",
     ] {
         assert!(lines.contains(&line), "{line:?} is missing from\n{text}");
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use log::{info, warn};
 use seqgen::pad::PadErrorKind;
 
-use super::doors::{DoorState, Opener};
+use super::doors::DoorState;
 use super::{Executor, Mode, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
 use crate::open::pace::Rate;
-use crate::open::pad::{Extent, PadId, Use};
+use crate::open::pad::PadId;
+use crate::open::window::{Extent, Use};
 use crate::state::Mark;
 
 /// How long to wait for the lock of a pad that somebody else holds.
@@ -70,7 +71,7 @@ impl Purpose {
 impl<O: Outside> Executor<O> {
     /// What a completed line of a pad is good for.
     pub(super) fn purpose(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> Purpose {
-        let Some(pad) = self.pad_of(slot) else { return Purpose::Open };
+        let Some(pad) = self.window_of(slot) else { return Purpose::Open };
         if pad.is_ahead(slot) && !pad.is_second_ahead(slot, source, now) {
             Purpose::Ahead
         } else {
@@ -104,7 +105,7 @@ impl<O: Outside> Executor<O> {
                 let Claim { slot, purpose, mut marks, .. } = claim;
                 if marks.is_empty() {
                     marks =
-                        self.pad_of(slot).map(|pad| pad.marks(slot, purpose.extent())).unwrap_or_default();
+                        self.window_of(slot).map(|pad| pad.marks(slot, purpose.extent())).unwrap_or_default();
                 }
                 waiting.push_back(Claim { next_try, marks, ..claim });
             }
@@ -134,14 +135,13 @@ impl<O: Outside> Executor<O> {
         let mut gone = Vec::new();
         let mut shrunk = Vec::new();
         for (index, state) in self.doors.iter_mut().enumerate() {
-            let Opener::Pads(pads) = &mut state.opener else { continue };
-            for pad in pads.iter_mut() {
+            state.opener.each(&mut |id, window| {
                 let before = gone.len();
-                pad.drop_spent(&self.spent, &mut gone);
+                window.drop_spent(&self.spent, &mut gone);
                 if gone.len() > before {
-                    shrunk.push((index, pad.id()));
+                    shrunk.push((index, id));
                 }
-            }
+            });
         }
         self.disarm(gone);
         for (index, id) in shrunk {
@@ -151,12 +151,9 @@ impl<O: Outside> Executor<O> {
 
     /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.
     fn use_up(&mut self, index: usize, id: PadId, claim: &Claim, now: Moment) -> bool {
-        let Some(DoorState { opener: Opener::Pads(pads), label, tally, .. }) = self.doors.get_mut(index)
-        else {
-            return true;
-        };
-        let several = pads.are_several();
-        let Some(pad) = pads.get_mut(id) else { return true };
+        let Some(DoorState { opener, label, tally, .. }) = self.doors.get_mut(index) else { return true };
+        let several = opener.is_of_several();
+        let Some(pad) = opener.window(id) else { return true };
         let &Claim { slot, source, purpose, .. } = claim;
         let who = format!("{}: {label}", self.outside.describe(source));
         let of = if several { format!(" ({})", pad.name()) } else { String::new() };
@@ -205,9 +202,11 @@ impl<O: Outside> Executor<O> {
         if !opens && purpose != Purpose::Discard {
             tally.refused(now);
         }
-        for pad in pads.iter_mut().filter(|pad| pad.id() != id) {
-            pad.drop_spent(&self.spent, &mut gone);
-        }
+        opener.each(&mut |other, window| {
+            if other != id {
+                window.drop_spent(&self.spent, &mut gone);
+            }
+        });
         self.disarm(gone);
         if opens {
             self.open(index, source, Some(&name), now);

@@ -3,15 +3,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use seqgen::derive::{CounterKey, Form};
+use seqgen::generate::Protocols;
 use seqgen::sequence::{Protocol, Sequence};
 
 use super::standing::Tally;
 use crate::config::{Door, ScanGuard};
 use crate::flags::FlagRule;
-use crate::message::{DoorRule, Generation, Plan, Slot, SlotId, Traffic};
+use crate::message::{BoundSlot, DoorRule, Generation, Order, Plan, Slot, SlotId, Traffic};
+use crate::open::key::{DoorKey, Hits};
+use crate::open::keys::Keys;
 use crate::open::pace::Pace;
-use crate::open::pad::Pad;
+use crate::open::pad::{Pad, PadId};
 use crate::open::pads::Pads;
+use crate::open::window::Window;
+use crate::track::Limit;
 
 pub(super) struct DoorState {
     pub(super) door: Door,
@@ -26,6 +32,54 @@ pub(super) struct DoorState {
 pub(super) enum Opener {
     Static(SlotId, Sequence),
     Pads(Pads),
+    Keys(Keys),
+}
+
+impl Opener {
+    /// The pad or the key with this number.
+    pub(super) fn window(&mut self, id: PadId) -> Option<&mut dyn Window> {
+        match self {
+            Opener::Static(..) => None,
+            Opener::Pads(pads) => pads.get_mut(id).map(|pad| pad as &mut dyn Window),
+            Opener::Keys(keys) => keys.get_mut(id).map(|key| key as &mut dyn Window),
+        }
+    }
+
+    /// Does something with each pad or key.
+    pub(super) fn each(&mut self, then: &mut dyn FnMut(PadId, &mut dyn Window)) {
+        match self {
+            Opener::Static(..) => {}
+            Opener::Pads(pads) => pads.iter_mut().for_each(|pad| then(pad.id(), pad)),
+            Opener::Keys(keys) => keys.iter_mut().for_each(|key| then(key.id(), key)),
+        }
+    }
+
+    /// Whether its sequences are those of several people.
+    pub(super) fn is_of_several(&self) -> bool {
+        match self {
+            Opener::Static(..) => false,
+            Opener::Pads(pads) => pads.are_several(),
+            Opener::Keys(keys) => keys.are_several(),
+        }
+    }
+}
+
+/// The forms that the doors' sequences have, each once.
+pub(super) fn forms(doors: &[DoorState]) -> Vec<Arc<Form>> {
+    let mut forms: Vec<Arc<Form>> = Vec::new();
+    for state in doors {
+        if let Opener::Keys(keys) = &state.opener
+            && position(&forms, &keys.source().form).is_none()
+        {
+            forms.push(Arc::clone(&keys.source().form));
+        }
+    }
+    forms
+}
+
+/// Which of these a form is.  One configuration has each only once.
+fn position(forms: &[Arc<Form>], form: &Arc<Form>) -> Option<usize> {
+    forms.iter().position(|known| Arc::ptr_eq(known, form))
 }
 
 /// How sequences are watched.
@@ -37,8 +91,15 @@ pub(super) struct Watching {
 
 impl Watching {
     /// What the capture side matches against; `traffic` is what it has to see at least.
-    pub(super) fn plan(self, generation: Generation, doors: &[DoorState], mut traffic: Traffic) -> Plan {
+    pub(super) fn plan(
+        self,
+        generation: Generation,
+        doors: &[DoorState],
+        forms: &[Arc<Form>],
+        mut traffic: Traffic,
+    ) -> Plan {
         let mut plan = Plan { generation, max_sources: self.max_sources, ..Plan::default() };
+        plan.forms = forms.to_vec();
         for (index, DoorState { door, opener, .. }) in doors.iter().enumerate() {
             plan.doors.push(DoorRule {
                 flags: door.flags,
@@ -55,6 +116,16 @@ impl Watching {
                 Opener::Pads(pads) => {
                     pads.iter().flat_map(Pad::armed).for_each(|(id, sequence)| add(id, sequence, true));
                 }
+                Opener::Keys(keys) => {
+                    see_form(&mut traffic, &keys.source().form, door.flags);
+                    for (id, hits) in keys.iter().flat_map(DoorKey::armed) {
+                        match self.order(id, index, hits, keys, forms) {
+                            Some(Order::ArmBound(slot)) => plan.bound.push(slot),
+                            Some(Order::Arm(slot)) => plan.slots.push(slot),
+                            _ => {}
+                        }
+                    }
+                }
             }
         }
         plan.traffic = traffic;
@@ -64,6 +135,33 @@ impl Watching {
     pub(super) fn slot(self, id: SlotId, door: usize, sequence: Sequence, once: bool) -> Slot {
         let limit = self.scan_guard.limit(&sequence);
         Slot { id, door, sequence, once, limit }
+    }
+
+    /// What arms a sequence that follows from a key.
+    pub(super) fn order(
+        self,
+        id: SlotId,
+        door: usize,
+        hits: &Hits,
+        keys: &Keys,
+        forms: &[Arc<Form>],
+    ) -> Option<Order> {
+        let form = &keys.source().form;
+        Some(match hits {
+            Hits::Same(sequence) => Order::Arm(self.slot(id, door, sequence.clone(), true)),
+            Hits::Bound(key) => Order::ArmBound(BoundSlot {
+                id,
+                door,
+                limit: self.limit(key, form),
+                key: key.clone(),
+                form: position(forms, form)?,
+            }),
+        })
+    }
+
+    /// What suits all sequences that follow from this key: they have one length, and none of them goes one way only.
+    fn limit(self, key: &CounterKey, form: &Form) -> Option<Limit> {
+        self.scan_guard.limit(&key.sequence(form, None))
     }
 }
 
@@ -86,6 +184,14 @@ pub(crate) fn see(traffic: &mut Traffic, sequence: &Sequence, flags: FlagRule) {
             Protocol::Udp => traffic.udp = true,
         }
     }
+}
+
+/// Adds what it takes to see whatever sequence has this form.
+pub(super) fn see_form(traffic: &mut Traffic, form: &Form, flags: FlagRule) {
+    if form.shape().protocols != Protocols::Udp {
+        see_flags(traffic, flags);
+    }
+    traffic.udp |= form.shape().protocols != Protocols::Tcp;
 }
 
 pub(super) fn see_flags(traffic: &mut Traffic, flags: FlagRule) {

@@ -5,6 +5,7 @@
 
 mod claims;
 mod doors;
+mod keys;
 mod openings;
 mod reports;
 mod standing;
@@ -14,18 +15,23 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use seqgen::derive::Form;
 
 use self::claims::Claim;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use self::doors::see;
 use self::doors::{DoorState, Opener, Watching, unique_label};
 use self::reports::Previous;
-pub use self::standing::{DoorStanding, LeaseStanding, PadStanding, Standing, Tally};
+pub use self::standing::{DoorStanding, KeyStanding, LeaseStanding, PadStanding, Standing, Tally};
 use super::job::{Errand, Job};
+use super::keys::Keys;
 use super::lease::Leases;
 use super::pace::Pace;
 use super::pad::{Pad, PadId};
 use super::pads::{PadCounter, Pads};
+use super::window::Window;
 use crate::config::{Config, ScanGuard, Trigger};
 use crate::message::{Generation, Order, Plan, SlotCounter, SlotId, Traffic};
 use crate::moment::Moment;
@@ -43,6 +49,10 @@ pub trait Outside {
     fn run(&mut self, job: Job);
     /// Runs a command that no door waits for.
     fn run_errand(&mut self, _errand: Errand) {}
+    /// The time of day, as a span since 1970; by default, the time that the executor goes by counts from then.
+    fn unix_time(&self, now: Moment) -> Duration {
+        now.since_start()
+    }
     /// How the log calls this source.
     fn describe(&mut self, source: IpAddr) -> String {
         source.to_string()
@@ -108,6 +118,12 @@ pub struct Executor<O> {
     /// Whether the pads are looked at from time to time, and when next.
     looking: bool,
     next_look: Option<Moment>,
+    /// Where the counters of keys are.
+    counters: Arc<Path>,
+    /// What the sequences look like that follow from keys and are other ones for each source.
+    forms: Vec<Arc<Form>>,
+    /// When a step of time ends that some key counts.
+    next_step: Option<Moment>,
 }
 
 /// Where an armed sequence comes from.
@@ -144,6 +160,9 @@ impl<O: Outside> Executor<O> {
             unsettled: BTreeSet::new(),
             looking: false,
             next_look: None,
+            counters: Path::new("").into(),
+            forms: Vec::new(),
+            next_step: None,
         }
     }
 
@@ -163,6 +182,7 @@ impl<O: Outside> Executor<O> {
             scan_guard: config.options.scan_guard,
             max_sources: usize::try_from(config.options.max_sources.0).unwrap_or(usize::MAX),
         };
+        self.counters = config.options.counter_dir().into();
         let slots = std::mem::take(&mut self.slots);
         self.previous.push(Previous::new(self.generation, slots, &self.doors, now));
         let too_many = self.previous.len().saturating_sub(MOST_PREVIOUS);
@@ -184,6 +204,12 @@ impl<O: Outside> Executor<O> {
                     Opener::Pads(Pads::new(source.clone(), &label, Some(earlier)))
                 }
                 (Trigger::OneTime(source), _) => Opener::Pads(Pads::new(source.clone(), &label, None)),
+                (Trigger::Key(source), Some(Opener::Keys(earlier))) => {
+                    Opener::Keys(Keys::new(source.clone(), Arc::clone(&self.counters), Some(earlier)))
+                }
+                (Trigger::Key(source), _) => {
+                    Opener::Keys(Keys::new(source.clone(), Arc::clone(&self.counters), None))
+                }
             };
             self.doors.push(DoorState {
                 door,
@@ -195,6 +221,7 @@ impl<O: Outside> Executor<O> {
         }
         self.traffic_wanted = Traffic::default();
         self.unsettled.clear();
+        self.forms = doors::forms(&self.doors);
         for index in 0..self.doors.len() {
             self.find_pads(index);
             let Opener::Pads(pads) = &self.doors[index].opener else { continue };
@@ -203,9 +230,13 @@ impl<O: Outside> Executor<O> {
                 let _ = self.read_pad(index, id, now);
             }
         }
+        for index in 0..self.doors.len() {
+            let _ = self.look_at_door_keys(index, now);
+        }
+        self.plan_step(now);
         self.plan_look(now);
         let traffic = std::mem::take(&mut self.traffic_wanted);
-        let plan = self.watching.plan(self.generation, &self.doors, traffic);
+        let plan = self.watching.plan(self.generation, &self.doors, &self.forms, traffic);
         self.traffic = plan.traffic.clone();
         self.traffic_wanted = plan.traffic.clone();
         self.slots = self.places();
@@ -216,7 +247,7 @@ impl<O: Outside> Executor<O> {
 
     /// Everything that is armed, for a capture process that has just been started.
     pub fn plan(&self) -> Plan {
-        self.watching.plan(self.generation, &self.doors, self.traffic.clone())
+        self.watching.plan(self.generation, &self.doors, &self.forms, self.traffic.clone())
     }
 
     fn places(&self) -> HashMap<SlotId, Place> {
@@ -230,18 +261,21 @@ impl<O: Outside> Executor<O> {
                         places.extend(pad.armed().map(|(slot, _)| (slot, place)));
                     }
                 }
+                Opener::Keys(keys) => {
+                    for key in keys.iter() {
+                        let place = Place { door, pad: Some(key.id()) };
+                        places.extend(key.armed().map(|(slot, _)| (slot, place)));
+                    }
+                }
             }
         }
         places
     }
 
-    /// The pad that this slot is a line of.
-    fn pad_of(&mut self, slot: SlotId) -> Option<&mut Pad> {
+    /// The pad or the key that this slot belongs to.
+    fn window_of(&mut self, slot: SlotId) -> Option<&mut dyn Window> {
         let &Place { door, pad } = self.slots.get(&slot)?;
-        match &mut self.doors.get_mut(door)?.opener {
-            Opener::Pads(pads) => pads.get_mut(pad?),
-            Opener::Static(..) => None,
-        }
+        self.doors.get_mut(door)?.opener.window(pad?)
     }
 
     /// Does what is due: closes doors, tries again for pads that were locked, reads those that have settled, and looks
@@ -256,9 +290,17 @@ impl<O: Outside> Executor<O> {
             self.unsettled.pop_first();
             self.refill(index, id, now);
         }
+        if self.next_step.is_some_and(|at| at <= now) {
+            self.look_at_keys(now);
+        }
         if self.next_look.is_some_and(|at| at <= now) {
             self.look_at_pads(now);
         }
+    }
+
+    /// When a step of time ends, which is of no interest to whoever waits for nothing else.
+    pub fn next_step(&self) -> Option<Moment> {
+        self.next_step
     }
 
     /// When [`Executor::tick`] has something to do next.

@@ -144,7 +144,7 @@ impl<O: Outside> Executor<O> {
         match self.doors.iter().find(|state| state.label == *door).map(|state| &state.opener) {
             Some(Opener::Static(_, sequence)) if sequence.steps().len() == 1 => MOST_LEASES / 2,
             Some(Opener::Static(..)) => MOST_LEASES / 4 * 3,
-            Some(Opener::Pads(_)) | None => MOST_LEASES,
+            Some(Opener::Pads(_) | Opener::Keys(_)) | None => MOST_LEASES,
         }
     }
 
@@ -154,7 +154,7 @@ impl<O: Outside> Executor<O> {
             .doors
             .iter()
             .find(|state| state.label == key.door)
-            .is_some_and(|state| matches!(&state.opener, Opener::Pads(pads) if pads.are_several()));
+            .is_some_and(|state| state.opener.is_of_several());
         let by = pad.filter(|_| several).map(|name| format!(" ({name})")).unwrap_or_default();
         info!("{}: {}: OPEN SESAME{by}", self.outside.describe(key.source), key.door);
     }
@@ -237,7 +237,7 @@ impl<O: Outside> Executor<O> {
     fn may_say(&mut self, door: &Arc<str>, now: Moment) -> bool {
         let of_one_hit = |state: &DoorState| match &state.opener {
             Opener::Static(_, sequence) => sequence.steps().len() == 1,
-            Opener::Pads(_) => false,
+            Opener::Pads(_) | Opener::Keys(_) => false,
         };
         let open_to_strangers = self.doors.iter().any(|state| state.label == *door && of_one_hit(state));
         !open_to_strangers || self.quota.get_or_insert_with(|| Quota::new(now)).allows(now)

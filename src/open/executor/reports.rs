@@ -16,6 +16,7 @@ use super::doors::{DoorState, Opener};
 use super::{Executor, Outside, Place};
 use crate::message::{Generation, Order, Report, Sighting, SlotId};
 use crate::moment::Moment;
+use crate::open::key::DoorKey;
 use crate::open::memory::PadMemory;
 use crate::open::pace::Rate;
 use crate::quota::Quota;
@@ -32,6 +33,8 @@ pub(super) struct Previous {
     lines: HashMap<SlotId, (usize, Line)>,
     /// How lines of each pad are remembered.
     memories: Vec<PadMemory>,
+    /// What to remember of those that follow from keys.
+    marks: HashMap<SlotId, Vec<Mark>>,
     until: Moment,
 }
 
@@ -45,14 +48,21 @@ impl Previous {
     ) -> Previous {
         let longest = doors.iter().map(|state| state.door.seq_timeout).max().unwrap_or_default();
         let (mut lines, mut memories) = (HashMap::new(), Vec::new());
+        let mut marks = HashMap::new();
         for state in doors {
-            let Opener::Pads(pads) = &state.opener else { continue };
-            for pad in pads.iter() {
-                lines.extend(pad.armed_lines().map(|(slot, line)| (slot, (memories.len(), line.clone()))));
-                memories.push(pad.memory().clone());
+            match &state.opener {
+                Opener::Static(..) => {}
+                Opener::Pads(pads) => {
+                    for pad in pads.iter() {
+                        let line = |(slot, line): (SlotId, &Line)| (slot, (memories.len(), line.clone()));
+                        lines.extend(pad.armed_lines().map(line));
+                        memories.push(pad.memory().clone());
+                    }
+                }
+                Opener::Keys(keys) => marks.extend(keys.iter().flat_map(DoorKey::memories)),
             }
         }
-        Previous { generation, slots, lines, memories, until: now + longest }
+        Previous { generation, slots, lines, memories, marks, until: now + longest }
     }
 
     /// Whether nothing that was on its way then is still to come.
@@ -62,6 +72,9 @@ impl Previous {
 
     /// What to remember of a line, wherever the new configuration has left it.
     fn marks(&self, slot: SlotId) -> Vec<Mark> {
+        if let Some(marks) = self.marks.get(&slot) {
+            return marks.clone();
+        }
         let Some((memory, line)) = self.lines.get(&slot) else { return Vec::new() };
         self.memories.get(*memory).map(|memory| memory.marks(line).collect()).unwrap_or_default()
     }
@@ -206,14 +219,28 @@ impl<O: Outside> Executor<O> {
     /// One from beyond the window stays, unless it certainly was shown: a scan completes one in a hundred and gets as far
     /// as the last hit with four, and whoever would use such a line needs the whole one next to it.
     fn exposed(&mut self, slot: SlotId, source: IpAddr, certainly: bool, now: Moment) {
-        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
-        let stays = self.pad_of(slot).filter(|pad| !certainly && pad.is_ahead(slot));
-        match stays.and_then(|pad| pad.armed().find(|(id, _)| *id == slot)) {
-            Some((_, sequence)) => {
-                let sequence = sequence.clone();
-                self.outside.order(Order::Arm(self.watching.slot(slot, door, sequence, true)));
-            }
+        let stays = !certainly && self.window_of(slot).is_some_and(|window| window.is_ahead(slot));
+        match self.arming(slot).filter(|_| stays) {
+            Some(order) => self.outside.order(order),
             None => self.claim(slot, source, Purpose::Discard, now),
+        }
+    }
+
+    /// What arms this slot again.
+    fn arming(&self, slot: SlotId) -> Option<Order> {
+        let &Place { door, pad } = self.slots.get(&slot)?;
+        match &self.doors.get(door)?.opener {
+            Opener::Static(..) => None,
+            Opener::Pads(pads) => {
+                let pad = pads.iter().find(|of| Some(of.id()) == pad)?;
+                let (_, sequence) = pad.armed().find(|(id, _)| *id == slot)?;
+                Some(Order::Arm(self.watching.slot(slot, door, sequence.clone(), true)))
+            }
+            Opener::Keys(keys) => {
+                let key = keys.iter().find(|of| Some(of.id()) == pad)?;
+                let (_, hits) = key.armed().find(|(id, _)| *id == slot)?;
+                self.order_for(door, slot, hits)
+            }
         }
     }
 
@@ -224,7 +251,7 @@ impl<O: Outside> Executor<O> {
             return;
         }
         // Most of what hits a line from beyond the window is chance.
-        let ahead = self.pad_of(slot).is_some_and(|pad| pad.is_ahead(slot));
+        let ahead = self.window_of(slot).is_some_and(|window| window.is_ahead(slot));
         let level = if ahead { Level::Debug } else { Level::Info };
         let who = format!("{}: {}", self.outside.describe(source), self.doors[place.door].label);
         match report {

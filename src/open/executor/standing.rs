@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::doors::{DoorState, Opener};
 use super::{Executor, Outside};
 use crate::moment::Moment;
+use crate::open::window::Window as _;
 
 /// What has become of the right sequences for one door since the daemon was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,19 @@ pub struct DoorStanding {
     pub tally: Tally,
     /// Its pads, if it has any.
     pub pads: Vec<PadStanding>,
+    /// Its keys, if it has any.
+    pub keys: Vec<KeyStanding>,
+}
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStanding {
+    /// Whose it is.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The counter, or the step of time, from which on it opens the door; nothing while it opens nothing.
+    pub next: Option<u64>,
 }
 
 /// One pad.
@@ -115,17 +129,21 @@ impl<O: Outside> Executor<O> {
 }
 
 fn of_door(DoorState { label, opener, tally, .. }: &DoorState) -> DoorStanding {
-    let pads = match opener {
-        Opener::Static(..) => Vec::new(),
-        Opener::Pads(pads) => pads
-            .iter()
-            .map(|pad| PadStanding {
-                name: Arc::clone(pad.name()),
-                path: pad.path().to_owned(),
-                left: pad.left(),
-                low: pad.is_low(),
-            })
-            .collect(),
-    };
-    DoorStanding { label: Arc::clone(label), tally: *tally, pads }
+    let mut door =
+        DoorStanding { label: Arc::clone(label), tally: *tally, pads: Vec::new(), keys: Vec::new() };
+    match opener {
+        Opener::Static(..) => {}
+        Opener::Pads(pads) => door.pads.extend(pads.iter().map(|pad| PadStanding {
+            name: Arc::clone(pad.name()),
+            path: pad.path().to_owned(),
+            left: pad.left(),
+            low: pad.is_low(),
+        })),
+        Opener::Keys(keys) => door.keys.extend(keys.iter().map(|key| KeyStanding {
+            name: Arc::clone(key.name()),
+            path: key.path().to_owned(),
+            next: key.next(),
+        })),
+    }
+    door
 }

@@ -16,6 +16,7 @@ use crate::moment::Moment;
 use crate::open::job::Errand;
 use crate::open::pad::{Moved, Pad, PadId};
 use crate::open::survey::{Survey, survey};
+use crate::open::window::Window as _;
 use crate::trust::check_way;
 
 /// How often the pads are looked at, whatever the operating system says of them: it does not see what happens on
@@ -45,11 +46,12 @@ impl<O: Outside> Executor<O> {
                 self.take_over(index, id, moved);
             }
         }
+        self.look_at_keys(now);
         self.plan_look(now);
     }
 
     pub(super) fn plan_look(&mut self, now: Moment) {
-        let has_pads = self.doors.iter().any(|state| matches!(state.opener, Opener::Pads(_)));
+        let has_pads = self.doors.iter().any(|state| !matches!(state.opener, Opener::Static(..)));
         self.next_look = (self.looking && has_pads).then(|| now + LOOK_EVERY);
     }
 
@@ -138,8 +140,11 @@ impl<O: Outside> Executor<O> {
         });
     }
 
-    /// Reads on where the last reading of a pad ended.
+    /// Reads on where the last reading of a pad ended; looks at a door's keys again.
     pub(super) fn refill(&mut self, index: usize, id: PadId, now: Moment) {
+        for (id, moved) in self.look_at_door_keys(index, now) {
+            self.take_over_key(index, id, moved);
+        }
         let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {
             return;
         };

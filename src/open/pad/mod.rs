@@ -5,8 +5,7 @@ mod stamp;
 mod using;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -15,12 +14,10 @@ use seqgen::sequence::Sequence;
 
 pub(super) use self::opening::{PadTrouble, read};
 use self::stamp::Stamp;
-pub(super) use self::using::{Extent, Use};
 use super::memory::PadMemory;
 use super::resync::Resync;
 use crate::config::PadSource;
 use crate::message::{SlotCounter, SlotId};
-use crate::moment::Moment;
 use crate::state::Spent;
 
 /// Tells pads apart for as long as the daemon lives.
@@ -136,15 +133,6 @@ impl Pad {
 
     pub(super) fn id(&self) -> PadId {
         self.id
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whose it is.
-    pub(super) fn name(&self) -> &Arc<str> {
-        &self.name
     }
 
     pub(super) fn memory(&self) -> &PadMemory {
@@ -332,24 +320,6 @@ impl Pad {
             }
         }
         moved
-    }
-
-    /// Whether the line behind `slot` is beyond the window.
-    pub(super) fn is_ahead(&self, slot: SlotId) -> bool {
-        self.index(slot).is_some_and(|index| index >= self.reach.window)
-    }
-
-    /// Whether `source`, which has completed this line from beyond the window, has completed the line before it
-    /// lately; notes the line if not.
-    pub(super) fn is_second_ahead(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> bool {
-        if self.resync.is_second(source, slot, now) {
-            return true;
-        }
-        let next = self.index(slot).and_then(|index| self.held.get(index + 1)?.slot);
-        if let Some(next) = next {
-            self.resync.first(source, next, now);
-        }
-        false
     }
 
     fn index(&self, slot: SlotId) -> Option<usize> {

@@ -1,9 +1,12 @@
 use std::fs;
+use std::path::Path;
 
-use seqgen::pad::{LockedPad, PadError, PadErrorKind};
+use seqgen::pad::LockedPad;
 use tempfile::TempDir;
 
 use super::*;
+use crate::moment::Moment;
+use crate::open::window::{Extent, Use, Window as _};
 
 /// A pad on disk with a window over it.
 struct Lab {
@@ -144,10 +147,7 @@ fn a_line_that_cannot_be_struck_is_never_armed_again() {
     let mut lab = Lab::new(SIX, 2);
     fs::remove_file(lab.path()).unwrap();
     let (used, gone) = lab.use_up(1);
-    assert!(
-        matches!(used, Use::Failed(PadTrouble::Pad(PadError { kind: PadErrorKind::NotFound, .. }))),
-        "{used:?}"
-    );
+    assert!(matches!(&used, Use::Failed(why) if why.contains("there is no such file")), "{used:?}");
     assert_eq!(gone, [1]);
     fs::write(lab.path(), SIX).unwrap();
     lab.refill();
@@ -159,10 +159,7 @@ fn a_line_that_somebody_else_struck_fails() {
     let mut lab = Lab::new(SIX, 2);
     fs::write(lab.path(), SIX.replacen(" 1", "#1", 1)).unwrap();
     let (used, _) = lab.use_up(1);
-    assert!(matches!(
-        used,
-        Use::Failed(PadTrouble::Pad(PadError { kind: PadErrorKind::AlreadyStruck { number: 1 }, .. }))
-    ));
+    assert!(matches!(&used, Use::Failed(why) if why.contains("line 1 is already struck")), "{used:?}");
 }
 
 #[test]

@@ -1,55 +1,44 @@
 //! Using lines up: remembered, struck, and never armed again.
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
 
 use seqgen::pad::Line;
 
 use super::Pad;
 use super::opening::{PadTrouble, lock};
 use crate::message::SlotId;
+use crate::moment::Moment;
+use crate::open::window::{Extent, Use, Window};
 use crate::state::{Mark, Spent};
 
-/// Which lines are used up together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::open) enum Extent {
-    /// The line and those before it, which whoever knows it has skipped.
-    WithSkipped,
-    /// The line alone.
-    Alone,
-}
+impl Window for Pad {
+    fn path(&self) -> &Path {
+        &self.path
+    }
 
-/// What became of the attempt to use a line up.
-#[derive(Debug)]
-pub(in crate::open) enum Use {
-    /// It is struck, and so are this many lines before it that were skipped.
-    Struck {
-        /// How many lines were skipped.
-        skipped: usize,
-    },
-    /// Somebody else holds the lock, or is just putting another file in its place; to be tried again.
-    Busy,
-    /// It was no longer armed: used in the meantime, or skipped.
-    NotArmed,
-    /// It could not be struck, and is never to be used.
-    Failed(PadTrouble),
-    /// It is struck, but cannot be remembered when the daemon ends; it is never to be used.
-    Forgettable(io::Error),
-}
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
 
-impl Pad {
-    /// Uses up the line behind `slot`, along with those before it if they were skipped: strikes them first, and then
-    /// the line itself.
-    ///
-    /// Only after [`Use::Struck`] may anything be run.  Unless it is busy, none of these lines is ever armed again;
-    /// the slots to disarm go to `gone`.
-    pub(in crate::open) fn use_up(
-        &mut self,
-        slot: SlotId,
-        extent: Extent,
-        spent: &mut Spent,
-        gone: &mut Vec<SlotId>,
-    ) -> Use {
+    fn is_ahead(&self, slot: SlotId) -> bool {
+        self.index(slot).is_some_and(|index| index >= self.reach.window)
+    }
+
+    fn is_second_ahead(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> bool {
+        let next = self.index(slot).and_then(|index| self.held.get(index + 1)?.slot);
+        self.resync.follows(source, slot, next, now)
+    }
+
+    fn marks(&self, slot: SlotId, extent: Extent) -> Vec<Mark> {
+        self.range(slot, extent).map(|range| self.marks_in(range)).unwrap_or_default()
+    }
+
+    /// Strikes those that were skipped first, and then the line itself.
+    fn use_up(&mut self, slot: SlotId, extent: Extent, spent: &mut Spent, gone: &mut Vec<SlotId>) -> Use {
         let Some(range) = self.range(slot, extent) else { return Use::NotArmed };
         let lines: Vec<&Line> = self.held.range(range.clone()).map(|held| &held.line).collect();
         let locked = lock(&self.path);
@@ -65,14 +54,13 @@ impl Pad {
         self.drop_held(range, gone);
         match (struck, remembered) {
             _ if known => Use::NotArmed,
-            (Err(error), _) => Use::Failed(error),
+            (Err(error), _) => Use::Failed(error.to_string()),
             (Ok(()), Err(error)) => Use::Forgettable(error),
             (Ok(()), Ok(())) => Use::Struck { skipped },
         }
     }
 
-    /// What [`Pad::use_up`] would do to an orderly pad, without touching the file.
-    pub(in crate::open) fn pretend_use(
+    fn pretend_use(
         &mut self,
         slot: SlotId,
         extent: Extent,
@@ -87,8 +75,7 @@ impl Pad {
         }
     }
 
-    /// Gives up waiting for the lock: these lines are never to be used.
-    pub(in crate::open) fn give_up(
+    fn give_up(
         &mut self,
         slot: SlotId,
         extent: Extent,
@@ -98,8 +85,7 @@ impl Pad {
         self.range(slot, extent).map_or(Ok(()), |range| self.remember(range, spent, gone))
     }
 
-    /// Lets go of the lines that were used up elsewhere, in another pad of the door.
-    pub(in crate::open) fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
+    fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
         let memory = &self.memory;
         self.held.retain(|held| {
             let stays = !memory.knows(&held.line, spent);
@@ -109,12 +95,9 @@ impl Pad {
             stays
         });
     }
+}
 
-    /// What to remember if the line behind `slot` can never be struck.
-    pub(in crate::open) fn marks(&self, slot: SlotId, extent: Extent) -> Vec<Mark> {
-        self.range(slot, extent).map(|range| self.marks_in(range)).unwrap_or_default()
-    }
-
+impl Pad {
     fn marks_in(&self, range: RangeInclusive<usize>) -> Vec<Mark> {
         self.held.range(range).flat_map(|held| self.memory.marks(&held.line)).collect()
     }

@@ -1,0 +1,148 @@
+//! Reading a key's file.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use seqgen::derive::{
+    Fingerprint, KeyFileError, KeyMaterial, Label, LabelKey, LabelMismatch, Mode, ReadKeyError,
+};
+
+use super::{DoorKey, Hits};
+use crate::config::KeySource;
+use crate::message::SlotId;
+use crate::state::{Mark, Marker, Scope, Spent};
+use crate::trust::{Untrusted, open_trusted, readers};
+
+/// A key that was read.
+#[derive(Clone)]
+pub(in crate::open) struct Loaded {
+    key: LabelKey,
+    fingerprint: Fingerprint,
+    mode: Mode,
+    marker: Marker,
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyTrouble {
+    /// It cannot be opened or read.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was said.
+        error: io::Error,
+    },
+    /// It is no key file.
+    #[error("{}:{}:{}: {error}", .path.display(), .error.line, .error.column)]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        error: KeyFileError,
+    },
+    /// It is the key for another label.
+    #[error("{}: {error}", .path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Which labels.
+        error: LabelMismatch,
+    },
+    /// Others may have written to it.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// Others can read it.
+    #[error("{0}")]
+    Readable(String),
+}
+
+/// Reads the key at `path` for a label, if only we can read it and only root and we can write to it.
+pub(super) fn read_key(path: &Path, label: Option<&Label>) -> Result<LabelKey, KeyTrouble> {
+    let file = open_trusted(path, open, |file| file)?;
+    if let Some(words) = readers(path, &file) {
+        return Err(KeyTrouble::Readable(words));
+    }
+    let fail = |error| KeyTrouble::Io { path: path.to_owned(), error };
+    let material = KeyMaterial::read(&file).map_err(|error| match error {
+        ReadKeyError::Io(error) => fail(error),
+        ReadKeyError::Format(error) => KeyTrouble::Format { path: path.to_owned(), error },
+    })?;
+    material.label_key(label).map_err(|error| KeyTrouble::Label { path: path.to_owned(), error })
+}
+
+/// Opens a regular file, without waiting for anything.
+fn open(path: &Path) -> Result<File, KeyTrouble> {
+    let fail = |error| KeyTrouble::Io { path: path.to_owned(), error };
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(fail)?;
+    if file.metadata().map_err(fail)?.is_file() {
+        Ok(file)
+    } else {
+        Err(fail(io::Error::other("it is not a regular file")))
+    }
+}
+
+/// What the files with its counter are called, and it is remembered by.
+pub(super) struct CounterName(pub(super) Fingerprint, pub(super) Mode);
+
+impl fmt::Display for CounterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CounterName(fingerprint, mode) = self;
+        match mode {
+            Mode::Counter => write!(f, "{fingerprint}-hotp"),
+            Mode::Time { step } => write!(f, "{fingerprint}-totp{step}"),
+        }
+    }
+}
+
+impl Loaded {
+    pub(in crate::open) fn new(key: LabelKey, mode: Mode, spent: &Spent) -> Loaded {
+        let fingerprint = key.fingerprint();
+        let marker = spent.marker(Scope::Key(&CounterName(fingerprint, mode).to_string()));
+        Loaded { key, fingerprint, mode, marker }
+    }
+
+    pub(in crate::open) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Where the counter is kept in this directory.
+    pub(in crate::open) fn counter_path(&self, counters: &Path) -> PathBuf {
+        counters.join(CounterName(self.fingerprint, self.mode).to_string())
+    }
+
+    /// What to remember of a counter that was shown without opening anything.
+    pub(super) fn mark(&self, counter: u64) -> Mark {
+        self.marker.mark(&counter.to_be_bytes())
+    }
+
+    /// What is to be hit for a counter.
+    pub(super) fn hits(&self, source: &KeySource, counter: u64) -> Hits {
+        let key = self.key.counter_key(self.mode, counter, &source.form);
+        if source.bind { Hits::Bound(key) } else { Hits::Same(key.sequence(&source.form, None)) }
+    }
+}
+
+impl DoorKey {
+    /// Reads the file as it is now.  If there is another key in it, nothing that was armed is good any more; those slots go
+    /// to `gone`.
+    pub(super) fn load(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) -> Result<&Loaded, KeyTrouble> {
+        let key = read_key(&self.path, self.source.label.as_ref())?;
+        if self.loaded.as_ref().is_some_and(|loaded| loaded.key != key) {
+            self.unload(gone);
+        }
+        Ok(self.loaded.get_or_insert_with(|| Loaded::new(key, self.source.mode, spent)))
+    }
+
+    /// Forgets the key.
+    pub(super) fn unload(&mut self, gone: &mut Vec<SlotId>) {
+        self.loaded = None;
+        gone.extend(self.held.drain(..).map(|held| held.slot));
+    }
+}
