@@ -8,7 +8,7 @@ use super::setup::Setup;
 use crate::config::{KeySource, Trigger};
 use crate::logging::for_terminal;
 use crate::open::{CounterNotSet, set_counter};
-use crate::state::open_private;
+use crate::state::prepare_counters;
 
 /// A door, perhaps with a person, and the counter that comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) fn init_counter(args: &Args, wish: &InitCounter) -> Result<(), Failur
         let known = doors.iter().map(|(door, _)| (*door).to_owned()).collect();
         return Err(InitFailure::NoDoor { door: wish.key.clone(), known }.into());
     };
-    let (counters, _directory) = open_private(&config.options.counter_dir())?;
+    let counters = prepare_counters(&config.options)?;
     let fingerprint = set_counter(source, name, &counters, wish.next)
         .map_err(|error| InitFailure::NotSet { door: door.to_owned(), error })?;
     println!("{}: key {fingerprint}, next counter {}", for_terminal(&wish.key), wish.next);

@@ -27,7 +27,7 @@ use crate::logging::{for_terminal, log_to};
 use crate::message::Sighting;
 use crate::open::{Commands, Executor, Mode, end_orphans};
 use crate::sandbox::{Confinement, Identity};
-use crate::state::{Left, State, StateError, open_private};
+use crate::state::{Left, State, StateError, prepare_counters};
 use crate::supervisor::{KeeperSender, Wish};
 
 /// Tells this boot of the machine from others (random(4)).
@@ -84,7 +84,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let state_dir = state_dir_for(&config, mode);
     let kept = state_dir.as_deref().map(keep_in).transpose()?;
     let (state, left) = kept.unwrap_or_else(|| (State::in_memory(), Left::default()));
-    prepare_counters(&config, mode)?;
+    counters_for(&config, mode)?;
     let mut executor = Executor::new(threads, mode, state);
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
@@ -154,13 +154,9 @@ fn state_dir_for(config: &Config, mode: Mode) -> Option<PathBuf> {
 }
 
 /// Makes the directory for the counters of keys, if this configuration needs one and there is none.
-fn prepare_counters(config: &Config, mode: Mode) -> Result<(), StateError> {
+fn counters_for(config: &Config, mode: Mode) -> Result<(), StateError> {
     let counts = config.doors.iter().any(|door| matches!(door.trigger, Trigger::Key(_)));
-    if counts && mode == Mode::Earnest {
-        open_private(&config.options.counter_dir()).map(drop)
-    } else {
-        Ok(())
-    }
+    if counts && mode == Mode::Earnest { prepare_counters(&config.options).map(drop) } else { Ok(()) }
 }
 
 /// Starts the daemon as a process of its own, and returns when it listens.
@@ -365,7 +361,7 @@ impl Life {
         // It counts for the next start only, which must not fail for it.
         Identity::find(config.options.user.as_deref())?;
         self.use_state_dir(&config)?;
-        prepare_counters(&config, self.mode)?;
+        counters_for(&config, self.mode)?;
         log_to(&self.setup.destinations(&config))?;
         log_warnings(&report);
         if wanted != self.interfaces {

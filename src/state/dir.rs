@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 use rustix::process::geteuid;
 
 use super::error::StateError;
+use crate::config::Options;
 use crate::trust;
 
 /// How long to wait for the lock.  A command that a killed daemon was about to start holds it until it has started.
@@ -80,7 +81,7 @@ impl StateDir {
 ///
 /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
 /// else any permission.  Nobody but root and our user may be able to put another in its place.
-pub fn open_private(path: &Path) -> Result<(PathBuf, File), StateError> {
+fn open_private(path: &Path) -> Result<(PathBuf, File), StateError> {
     // A slash at the end would follow a symbolic link.
     let path: PathBuf = path.components().collect();
     let fail =
@@ -102,6 +103,15 @@ pub fn open_private(path: &Path) -> Result<(PathBuf, File), StateError> {
     check(&path, &directory)?;
     trust::check(&path, &directory)?;
     Ok((path, directory))
+}
+
+/// Makes the directory for the counters of keys unless it is there, and where it stands in the state directory that one, too;
+/// both as [`open_private`] asks for.  Returns where it is.
+pub fn prepare_counters(options: &Options) -> Result<PathBuf, StateError> {
+    if options.counter_dir().starts_with(options.state_dir()) {
+        open_private(options.state_dir())?;
+    }
+    open_private(&options.counter_dir()).map(|(path, _)| path)
 }
 
 /// Makes a directory that lasts, and those above it, unless there is something of that name.

@@ -18,7 +18,7 @@ use std::path::Path;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-pub use dir::{StateDir, open_private};
+pub use dir::{StateDir, prepare_counters};
 pub use error::StateError;
 pub use lease::{Lease, LeaseId, LeaseKey, NoLeaseId};
 pub(crate) use leases::MOST as MOST_LEASES;

@@ -42,7 +42,7 @@ fn values_have_bounds() {
         ("one_time_ports = 1-4", "t.conf:5:18: 4 ports are allowed, and a sequence has 5 different ones"),
         ("one_time_exclude = 1024-65533", "t.conf:5:20: 2 ports are allowed"),
         ("one_time_ports = 1-20", "t.conf:5:18: sequences like these have 21 bits"),
-        ("one_time_key =", "t.conf:5:14: this is no path"),
+        ("one_time_key =", "t.conf:5:15: this is no path"),
     ] {
         let said = complaint(line);
         assert!(said.starts_with(message), "{said}");
