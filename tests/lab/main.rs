@@ -20,6 +20,7 @@ mod journal;
 mod net;
 mod noted;
 mod once;
+mod own_run;
 mod pads;
 mod procfs;
 mod programs;
