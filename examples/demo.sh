@@ -184,7 +184,7 @@ END
 # With a /run of its own, so that its socket is no file of this machine: ip(8) makes a mount namespace.
 mkdir "$work/run"
 # shellcheck disable=SC2016 # for the inner shell to expand
-ip netns exec "$server" sh -c 'mount --bind "$1" /run && shift && exec "$@"' sh "$work/run" \
+ip netns exec "$server" sh -c 'mount -n --bind "$1" /run && shift && exec "$@"' sh "$work/run" \
     "$programs/knockd" -c "$work/knockd.conf" -i eth0 >"$work/knockd.out" 2>&1 &
 pids+=($!)
 eventually 5 logged 'listening on eth0' || {

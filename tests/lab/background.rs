@@ -259,7 +259,7 @@ fn relative_paths_mean_the_directory_that_it_was_started_in() {
     let mut command = Command::new("sh");
     command.args(["-c", "cd \"$1\" && exec \"$2\" -d -i eth0 -c relative.conf", "sh"]);
     command.arg(lab.path("")).arg(programs::knockd());
-    let said = lab.server.succeeds(&command);
+    let said = lab.server.succeeds(&own_run::seen_by(&lab, &command));
     assert_eq!(said, "");
     let pidfile = lab.path("relative.pid");
     let pid = fs::read_to_string(&pidfile).expect("the pidfile");

@@ -17,7 +17,8 @@ pub(crate) fn directory(lab: &Lab) -> PathBuf {
 
 /// Shell commands that put it there; they are for a mount namespace, such as `ip netns exec` makes.
 pub(crate) fn commands(lab: &Lab) -> String {
-    format!("mount --bind {} /run || exit", directory(lab).display())
+    // With -n, as mount(8) otherwise makes a directory in the machine's /run first.
+    format!("mount -n --bind {} /run || exit", directory(lab).display())
 }
 
 /// The same command, to be run on a host of this lab.
