@@ -5,9 +5,6 @@
 # The lab's namespaces bear this name; see tests/lab/net.rs.
 export KNOCK_LAB_ID=${KNOCK_LAB_ID:-run$$}
 
-# Daemons make it for their sockets, and leave it to the next.
-[[ -e /run/knockd ]] && had_sockets=yes || had_sockets=
-
 leftovers() {
     ((EUID == 0)) && command -v ip >/dev/null || return 0
     ip netns list | awk -v prefix="kl-$KNOCK_LAB_ID-" 'index($1, prefix) == 1 { print $1 }'
@@ -22,10 +19,6 @@ clean_up() {
         done
         ip netns delete "$namespace"
     done
-    [[ -n $had_sockets || ! -w /run || ! -e /run/knockd ]] || {
-        rm -f /run/knockd/lock
-        rmdir --ignore-fail-on-non-empty /run/knockd
-    }
 }
 
 # Debian's knockd 0.8, to test against; unpacked only, since its installation would start it.

@@ -16,7 +16,7 @@ need cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
 need_cargo
 if ((EUID == 0)); then
     need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace faketime=faketime \
-        ssh=openssh-client nc=netcat-openbsd script=bsdutils
+        ssh=openssh-client nc=netcat-openbsd script=bsdutils perl=perl-base
     fetch_peer
 fi
 

@@ -22,6 +22,8 @@ mod hits;
 mod host;
 #[path = "../../tests/lab/net.rs"]
 mod net;
+#[path = "../../tests/lab/own_run.rs"]
+mod own_run;
 #[path = "../../tests/lab/pads.rs"]
 mod pads;
 #[path = "../../tests/lab/procfs.rs"]

@@ -9,7 +9,19 @@ use crate::config::is_interface_name;
 
 /// Opens doors for whoever knocks the right ports in the right order
 #[derive(Clone, Debug, Parser)]
-#[command(name = "knockd", version, disable_version_flag = true, disable_help_flag = true)]
+#[command(
+    name = "knockd",
+    version,
+    disable_version_flag = true,
+    disable_help_flag = true,
+    override_usage = "knockd [-d] [OPTIONS]\n       knockd --check | --status | --read FILE [OPTIONS]",
+    after_help = "Examples:\n  \
+                  knockd --check            # what is wrong with the configuration, and how to mend it\n  \
+                  knockd --dry-run -v       # listen, and only say what would be run\n  \
+                  knockd -d                 # open doors, in the background\n  \
+                  knockd --status           # how that one is, and which doors are open\n\n\
+                  Doors are configured as knockd.conf(5) says; seqgen(1) makes one-time sequences."
+)]
 #[expect(clippy::struct_excessive_bools, reason = "these are flags")]
 pub struct Args {
     /// Read the configuration from FILE
@@ -20,7 +32,7 @@ pub struct Args {
     #[arg(short, long, value_name = "NAME", value_parser = interface_name)]
     pub interface: Option<String>,
 
-    /// Become a daemon, as soon as it listens
+    /// Go on in the background, as soon as it listens
     #[arg(short, long)]
     pub daemon: bool,
 
@@ -44,11 +56,11 @@ pub struct Args {
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// Log what helps in finding faults, too
+    /// As --verbose, and log what helps in finding faults, too
     #[arg(short = 'D', long)]
     pub debug: bool,
 
-    /// Check the configuration as a start would, say what is wrong with it, and end
+    /// Check the configuration as a start would, say all that is wrong with it, and end
     #[arg(long, conflicts_with_all = ["daemon", "read"])]
     pub check: bool,
 
@@ -76,7 +88,7 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Take packets from a savefile (tcpdump -w) with their own times, as a dry run
+    /// Say what the doors make of recorded packets (tcpdump -w FILE), and end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["daemon", "interface", "pidfile", "logfile", "lookup"])]
     pub read: Option<PathBuf>,
 

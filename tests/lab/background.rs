@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::daemon::Launch;
 use crate::net::{Lab, SERVER};
+use crate::own_run;
 use crate::programs;
 use crate::wait::{PATIENCE, wait_until};
 
@@ -158,10 +159,8 @@ fn everybody_may_read_the_pidfile_and_the_group_a_new_log_whatever_the_file_mask
 #[test]
 fn the_pidfile_is_in_run_otherwise() {
     let Some(lab) = Lab::new("the_pidfile_is_in_run_otherwise") else { return };
-    fs::create_dir(lab.path("run")).expect("a directory");
-    let before = format!("mount --bind {} /run", lab.path("run").display());
-    let launch = Launch { before: &before, args: &["-i", "eth0", "-d"], ..Launch::new(DOOR) };
-    let daemon = Background::start(&lab, &launch, &lab.path("run/knockd.pid"));
+    let launch = Launch { args: &["-i", "eth0", "-d"], ..Launch::new(DOOR) };
+    let daemon = Background::start(&lab, &launch, &own_run::directory(&lab).join("knockd.pid"));
     assert!(daemon.ends());
     assert!(!daemon.pidfile.exists());
 }
@@ -260,7 +259,7 @@ fn relative_paths_mean_the_directory_that_it_was_started_in() {
     let mut command = Command::new("sh");
     command.args(["-c", "cd \"$1\" && exec \"$2\" -d -i eth0 -c relative.conf", "sh"]);
     command.arg(lab.path("")).arg(programs::knockd());
-    let said = lab.server.succeeds(&command);
+    let said = lab.server.succeeds(&own_run::seen_by(&lab, &command));
     assert_eq!(said, "");
     let pidfile = lab.path("relative.pid");
     let pid = fs::read_to_string(&pidfile).expect("the pidfile");

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::daemon::Daemon;
 use crate::firewall::{self, NFT_CLOSE, NFT_OPEN};
 use crate::net::{Lab, SERVER, skip};
+use crate::own_run;
 use crate::pads::Pads;
 use crate::programs;
 use crate::wait::{PATIENCE, wait_until};
@@ -34,8 +35,8 @@ impl Ssh {
         }
         firewall::nft(&lab.server);
         lab.server.succeeds(Command::new("nft").arg(RULE));
-        // Where the package's own service has never run, this is missing.
-        fs::create_dir_all("/run/sshd").expect("sshd's empty directory");
+        // sshd's empty directory, which is made by the package's own service otherwise.
+        fs::create_dir(own_run::directory(&lab).join("sshd")).expect("a directory");
         for name in ["host", "person"] {
             let path = lab.path(name);
             lab.client
@@ -52,7 +53,8 @@ impl Ssh {
         let path = lab.path("sshd_config");
         fs::write(&path, config).expect("sshd's configuration");
         let log = File::create(lab.path("sshd.log")).expect("sshd's log");
-        let mut command = lab.server.command(Command::new(SSHD).args(["-D", "-e", "-f"]).arg(path));
+        let command = own_run::seen_by(&lab, Command::new(SSHD).args(["-D", "-e", "-f"]).arg(path));
+        let mut command = lab.server.command(&command);
         let sshd = command.stdin(Stdio::null()).stderr(log).spawn().expect("ip: install iproute2");
         let listens = || lab.read("sshd.log").contains("Server listening");
         assert!(wait_until(PATIENCE, listens), "sshd does not listen:\n{}", lab.read("sshd.log"));

@@ -96,7 +96,8 @@ fn both_families_get_in_with_a_line_each() {
     std::fs::write(lab.path("hosts"), format!("{SERVER} server.example\n{SERVER_6} server.example\n"))
         .expect("names for the hosts");
     // The mount is this command's own.
-    let script = "mount --bind \"$1\" /etc/hosts; exec \"$2\" -q -f \"$3\" --both --wait 22 server.example";
+    let script =
+        "mount -n --bind \"$1\" /etc/hosts; exec \"$2\" -q -f \"$3\" --both --wait 22 server.example";
     let mut knock = Command::new("sh");
     knock.args(["-c", script, "sh"]).arg(lab.path("hosts")).arg(programs::knock()).arg(&pads.client);
     for _ in 0..2 {

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::hits::{Hit, send};
 use crate::net::{Lab, SERVER, WATCHMAN, read_if_there};
+use crate::own_run;
 use crate::procfs::Process;
 use crate::programs;
 use crate::tail::Tail;
@@ -60,9 +61,9 @@ impl<'a> Launch<'a> {
     pub(crate) fn command(&self, lab: &Lab) -> Command {
         let config = lab.path(&format!("{}.conf", self.name));
         write_config(&config, &lab.path(&format!("{}.log", self.name)), &self.options(lab), self.doors);
-        let sockets = if programs::is_ours(&self.program) { Sockets::of_the_lab(lab) } else { String::new() };
         let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("{sockets}\n{}\nexec \"$@\"", self.before)).arg("sh");
+        let before = format!("{}\n{}\nexec \"$@\"", own_run::commands(lab), self.before);
+        command.arg("-c").arg(before).arg("sh");
         command.arg(&self.program).arg("-c").arg(config).args(self.args);
         let mut command = lab.server.command(&command);
         command.stdin(Stdio::null());
@@ -240,31 +241,6 @@ impl Drop for Daemon {
         if thread::panicking() {
             eprintln!("--- {}\n{}---", self.log.display(), self.log());
         }
-    }
-}
-
-/// Where daemons of this lab make their sockets for `--status`: what they take for `/run/knockd` is the lab's.
-pub(crate) struct Sockets;
-
-impl Sockets {
-    pub(crate) fn directory(lab: &Lab) -> PathBuf {
-        let path = lab.path("run-knockd");
-        fs::create_dir_all(&path).expect("a directory");
-        path
-    }
-
-    /// Shell commands for a mount namespace.
-    fn of_the_lab(lab: &Lab) -> String {
-        let directory = Self::directory(lab);
-        format!("mkdir -p /run/knockd && mount --bind {} /run/knockd || exit", directory.display())
-    }
-
-    /// The same command, for which `/run/knockd` is the lab's too.
-    pub(crate) fn seen_by(lab: &Lab, command: &Command) -> Command {
-        let mut wrapped = Command::new("sh");
-        wrapped.arg("-c").arg(format!("{}\nexec \"$@\"", Self::of_the_lab(lab))).arg("sh");
-        wrapped.arg(command.get_program()).args(command.get_args());
-        wrapped
     }
 }
 

@@ -6,6 +6,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the harness fails a test by panicking")]
 
+#[path = "../commands/blocks.rs"]
+mod blocks;
 mod both;
 mod calls;
 mod copies;
@@ -21,6 +23,7 @@ mod keyrings;
 mod net;
 mod noted;
 mod once;
+mod own_run;
 mod pads;
 mod procfs;
 mod programs;
@@ -43,6 +46,7 @@ mod commands;
 mod confined;
 mod crash;
 mod deaths;
+mod demo;
 mod differential;
 mod durable;
 mod faults;
@@ -60,6 +64,7 @@ mod links;
 mod locks;
 mod log;
 mod low;
+mod manual;
 mod notify;
 mod one_time;
 mod people;

@@ -13,11 +13,12 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::both::Both;
-use crate::daemon::{Daemon, Launch, Sockets};
+use crate::daemon::{Daemon, Launch};
 use crate::doors::{door, pad, sequence};
 use crate::hits::{Hit, send};
 use crate::net::{CLIENT, Lab, OTHER, SERVER};
 use crate::once::{knock_next, reload, syn};
+use crate::own_run;
 use crate::pads::Pads;
 use crate::people::{of_directory, person};
 use crate::programs;
@@ -37,7 +38,7 @@ fn plain() -> String {
 fn run(lab: &Lab, name: &str, args: &[&str]) -> Output {
     let mut knockd = Command::new(programs::knockd());
     knockd.arg("--status").arg("-c").arg(lab.path(&format!("{name}.conf"))).args(args);
-    lab.server.run(&Sockets::seen_by(lab, &knockd))
+    lab.server.run(&own_run::seen_by(lab, &knockd))
 }
 
 #[track_caller]
@@ -68,7 +69,7 @@ fn nobody_answers(lab: &Lab, words: &str) {
 /// The only socket there is.
 #[track_caller]
 fn socket(lab: &Lab) -> PathBuf {
-    let entries = fs::read_dir(Sockets::directory(lab)).expect("the sockets' directory");
+    let entries = fs::read_dir(own_run::directory(lab).join("knockd")).expect("the sockets' directory");
     let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     let sockets: Vec<_> = paths.iter().filter(|path| !path.ends_with("lock")).collect();
     assert_eq!(sockets.len(), 1, "{paths:?}");
@@ -344,11 +345,25 @@ fn a_daemon_in_the_background_answers_as_soon_as_its_caller_is_left() {
 fn without_a_place_for_its_socket_a_daemon_warns_and_serves() {
     let Some(lab) = Lab::new("without_a_place_for_its_socket_a_daemon_warns_and_serves") else { return };
     let doors = plain();
-    let daemon = Launch { before: "chmod 777 /run/knockd", ..Launch::new(&doors) }.start(&lab);
+    let daemon =
+        Launch { before: "mkdir /run/knockd && chmod 777 /run/knockd", ..Launch::new(&doors) }.start(&lab);
     daemon.says("nobody can ask how this daemon is (knockd --status): /run/knockd can be written by its group and others");
     send(&lab.client, CLIENT, SERVER, &HITS);
     assert_eq!(daemon.openings(&lab, "plain"), 1);
     nobody_answers(&lab, "there is no such socket");
+}
+
+#[test]
+fn a_daemon_of_a_lab_leaves_the_sockets_of_this_machine_alone() {
+    let Some(lab) = Lab::new("a_daemon_of_a_lab_leaves_the_sockets_of_this_machine_alone") else { return };
+    // Where there is a directory already, it is a daemon's of this machine.
+    let there =
+        || Path::new("/run/knockd").metadata().ok().map(|directory| (directory.ino(), directory.mtime()));
+    let before = there();
+    let daemon = Daemon::start(&lab, &plain());
+    daemon.settle(&lab);
+    socket(&lab);
+    assert_eq!(there(), before, "/run/knockd");
 }
 
 #[test]
@@ -358,7 +373,7 @@ fn a_user_who_is_not_root_learns_nothing() {
     let mut knockd = Command::new("setpriv");
     knockd.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(programs::knockd());
     knockd.arg("--status").arg("-c").arg(lab.path("knockd.conf"));
-    let output = lab.server.run(&Sockets::seen_by(&lab, &knockd));
+    let output = lab.server.run(&own_run::seen_by(&lab, &knockd));
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(NOBODY), 0), "{complaint}");
     assert!(complaint.contains("only root may ask"), "{complaint}");

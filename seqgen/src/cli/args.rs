@@ -7,7 +7,15 @@ use seqgen::generate::{PortRange, Protocols};
 
 /// Make one-time port-knock sequences, and check files of them
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    override_usage = "seqgen -n N [OPTIONS]\n       seqgen --check FILE\n       seqgen --print FILE | --qr FILE [-n N]",
+    after_help = "Examples:\n  \
+                  seqgen -n 50 -o seqs             # make a file of 50 sequences, to be copied to both ends\n  \
+                  seqgen --check seqs              # do both ends hold the same? compare the fingerprints\n  \
+                  seqgen --append seqs -n 50       # when it runs out; then copy it to the other end again"
+)]
 pub(super) struct Args {
     /// Check a file of sequences: count its lines, and print its entropy and fingerprint
     #[arg(
@@ -51,8 +59,8 @@ pub(super) struct Making {
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=32))]
     pub(super) length: u8,
 
-    /// Over which protocol they are hit
-    #[arg(short, long, value_enum, default_value = "tcp")]
+    /// Over which protocol they are hit: tcp, udp, or mixed, at random for each port
+    #[arg(short, long, value_enum, default_value = "tcp", hide_possible_values = true)]
     pub(super) proto: Proto,
 
     /// Ports and ranges of ports to choose from
