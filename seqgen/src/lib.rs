@@ -4,7 +4,7 @@
 //! `#`, in place, durably and under a lock, so that no reader takes it again.  Where both ends have the same *key*, they
 //! derive their sequences from it instead.
 
-mod contents;
+pub mod contents;
 pub mod derive;
 pub mod generate;
 pub mod pad;
