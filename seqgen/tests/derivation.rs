@@ -109,6 +109,41 @@ fn the_program_agrees_with_the_vectors() {
 }
 
 #[test]
+fn the_document_has_vectors_of_the_file() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/derivation.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let gate: Vec<_> = vectors()
+        .into_iter()
+        .filter(|vector| vector["label"] == "gate" && vector["key"].starts_with("000102030405"))
+        .collect();
+    let columns = ["mode", "counter", "length", "ports", "protocols", "sender", "sequence"];
+    let head = format!("| {} |", columns.join(" | "));
+    let rows =
+        document.lines().skip_while(|line| *line != head).skip(2).take_while(|line| line.starts_with("| "));
+    let mut compared = 0;
+    for row in rows {
+        let fields: Vec<&str> =
+            row.trim_matches(['|', ' ']).split('|').map(|field| field.trim_matches([' ', '`'])).collect();
+        let same = |vector: &&HashMap<&str, &str>| {
+            columns.iter().zip(&fields).all(|(column, field)| vector[column] == field.replace("none", ""))
+        };
+        assert!(gate.iter().any(|vector| same(&vector) && vector["exclude"].is_empty()), "{row}");
+        compared += 1;
+    }
+    assert!(compared > 10);
+    // The key files and what else follows from them.
+    let [whole, part] = ["# knock key v1", "# knock label key v1: gate"].map(|header| {
+        let mut lines = document.lines().map(str::trim).skip_while(|line| *line != header);
+        let text = format!("{}\n{}\n", lines.next().unwrap(), lines.next().unwrap());
+        KeyMaterial::parse(text.as_bytes()).unwrap()
+    });
+    let label_key = part.label_key(None).unwrap();
+    assert_eq!(whole.label_key(Some(&Label::new("gate").unwrap())).unwrap(), label_key);
+    assert!(document.contains(&format!("the fingerprint `{}`", label_key.fingerprint())));
+    assert!(document.contains(&format!("K_c = `{}`", gate[0]["counter_key"])));
+}
+
+#[test]
 fn the_other_implementation_still_makes_these_vectors() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/derivation.py");
     match Command::new("python3").arg("-I").arg(&script).output() {
