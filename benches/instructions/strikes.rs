@@ -49,7 +49,7 @@ impl Outside for Armed {
             }
             Order::Arm(slot) => drop(slots.insert(slot.id)),
             Order::Disarm(slot) => drop(slots.remove(&slot)),
-            Order::Watch(_) | Order::Stop => {}
+            Order::ArmBound(_) | Order::Watch(_) | Order::Stop => {}
         }
     }
 

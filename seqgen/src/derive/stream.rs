@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_words_of_which_some_numbers_would_get_more_are_skipped() {
-        // 2^32 = 66577 * 64512 - 32768 + … : the last whole round ends at 66,576 * 64,512.
+        // The last whole round; 16,384 words are left.
         let most = 66_576 * 64_512;
         assert_eq!(fair(most - 1, bound(64_512)), Some(64_511));
         assert_eq!(fair(most, bound(64_512)), None);

@@ -1,15 +1,9 @@
 //! Reading a key's file.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use seqgen::derive::{
-    Fingerprint, KeyFileError, KeyMaterial, Label, LabelKey, LabelMismatch, Mode, ReadKeyError,
-};
+use seqgen::derive::{Fingerprint, KeyFile, KeyProblem, Label, LabelKey, LabelMismatch, Mode};
 
 use super::{DoorKey, Hits};
 use crate::config::KeySource;
@@ -29,22 +23,9 @@ pub(in crate::open) struct Loaded {
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyTrouble {
-    /// It cannot be opened or read.
-    #[error("{}: {error}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was said.
-        error: io::Error,
-    },
-    /// It is no key file.
-    #[error("{}:{}:{}: {error}", .path.display(), .error.line, .error.column)]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and where.
-        error: KeyFileError,
-    },
+    /// It cannot be opened or read, or is no key.
+    #[error(transparent)]
+    File(#[from] KeyProblem),
     /// It is the key for another label.
     #[error("{}: {error}", .path.display())]
     Label {
@@ -63,29 +44,12 @@ pub enum KeyTrouble {
 
 /// Reads the key at `path` for a label, if only we can read it and only root and we can write to it.
 pub(super) fn read_key(path: &Path, label: Option<&Label>) -> Result<LabelKey, KeyTrouble> {
-    let file = open_trusted(path, open, |file| file)?;
-    if let Some(words) = readers(path, &file) {
+    let key = open_trusted(path, |path| KeyFile::open(path).map_err(KeyTrouble::from), KeyFile::file)?;
+    if let Some(words) = readers(path, key.file()) {
         return Err(KeyTrouble::Readable(words));
     }
-    let fail = |error| KeyTrouble::Io { path: path.to_owned(), error };
-    let material = KeyMaterial::read(&file).map_err(|error| match error {
-        ReadKeyError::Io(error) => fail(error),
-        ReadKeyError::Format(error) => KeyTrouble::Format { path: path.to_owned(), error },
-    })?;
-    material.label_key(label).map_err(|error| KeyTrouble::Label { path: path.to_owned(), error })
-}
-
-/// Opens a regular file, without waiting for anything.
-fn open(path: &Path) -> Result<File, KeyTrouble> {
-    let fail = |error| KeyTrouble::Io { path: path.to_owned(), error };
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(fail)?;
-    if file.metadata().map_err(fail)?.is_file() {
-        Ok(file)
-    } else {
-        Err(fail(io::Error::other("it is not a regular file")))
-    }
+    let path = path.to_owned();
+    key.material().label_key(label).map_err(|error| KeyTrouble::Label { path, error })
 }
 
 /// What the files with its counter are called, and it is remembered by.

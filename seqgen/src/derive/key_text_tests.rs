@@ -152,7 +152,7 @@ fn knows_what_is_meant_to_be_a_key_file() {
     for text in [KEY, LABEL, "# knock key v2", "# knock label key v9"] {
         assert!(KeyMaterial::is_meant(text.as_bytes()), "{text}");
     }
-    for text in ["", " 1,2,3\n", "# knock", "# knock key", "# my knocks"] {
+    for text in ["", " 1,2,3\n", "# knock", "# knock key", "# my knocks", "# knock key vault"] {
         assert!(!KeyMaterial::is_meant(text.as_bytes()), "{text}");
     }
 }
