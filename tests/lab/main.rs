@@ -71,6 +71,7 @@ mod people;
 mod plenty;
 mod races;
 mod reload;
+mod remnants;
 mod repeats;
 mod resync;
 mod retries;
