@@ -19,6 +19,7 @@ mod send;
 mod wait;
 mod ways;
 
+use std::cell::RefCell;
 use std::io;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -187,27 +188,27 @@ fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console)
     Ok(())
 }
 
-/// Waits until the port is open at all addresses: those where it is not in time, and why.
+/// Waits until the port has been open at all addresses: those where it is not in time, and why.
 fn still_shut(plan: &Plan, wait: Wait, at: &[Address], console: &mut Console) -> Vec<(Address, io::Error)> {
     let start = Instant::now();
-    let mut shut = Vec::new();
-    for &address in at {
-        let name = format!("tcp {address}:{}", wait.port);
-        let opened = wait::opens_by(address.at(wait.port.get()), &plan.outlet, start + wait.patience, || {
-            let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
-            console.progress(format_args!("waiting for {name}, {passed} s of {all}"));
-        });
-        console.clear_progress();
-        match opened {
-            Err(reason) => shut.push((address, reason)),
-            Ok(()) if plan.verbose => {
-                console
-                    .note(format_args!("{name} is open, {} ms after the knock", start.elapsed().as_millis()));
-            }
-            Ok(()) => {}
+    let console = RefCell::new(console);
+    let port = wait.port.get();
+    let shut = at.iter().map(|&address| wait::Shut::new(address, address.at(port))).collect();
+    let tick = |address: &Address| {
+        let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
+        console.borrow_mut().progress(format_args!("waiting for tcp {address}:{port}, {passed} s of {all}"));
+    };
+    let opened = |address: &Address| {
+        if plan.verbose {
+            let passed = start.elapsed().as_millis();
+            console
+                .borrow_mut()
+                .note(format_args!("tcp {address}:{port} is open, {passed} ms after the knock"));
         }
-    }
-    shut
+    };
+    let left = wait::until_open(shut, &plan.outlet, start + wait.patience, tick, opened);
+    console.borrow_mut().clear_progress();
+    left.into_iter().map(|shut| (shut.name, shut.reason)).collect()
 }
 
 /// Hits the ports at each address, or takes what that needs out of the pad and hits it: no two addresses get the same
