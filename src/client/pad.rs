@@ -52,10 +52,7 @@ pub(super) fn take(path: &Path, needed: usize, console: &mut Console) -> Result<
     let mut pad = LockedPad::open_within(path, PATIENCE)?;
     let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
-    let struck = match survey.next.iter().collect::<Vec<_>>() {
-        lines if lines.len() == needed => pad.strike(&lines),
-        _ => Ok(()),
-    };
+    let struck = survey.strike(&mut pad);
     // Nobody may have to wait for the lock because somebody reads our output slowly.
     drop(pad);
     survey.tell(console);
@@ -127,6 +124,14 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Strikes the next lines if there are enough; each of them must be live still, as each is going to be sent.
+    fn strike(&self, pad: &mut LockedPad) -> Result<(), FileError> {
+        match self.next.iter().collect::<Vec<_>>() {
+            lines if lines.len() == self.needed => pad.strike_all(&lines),
+            _ => Ok(()),
+        }
+    }
+
     /// Who can read a pad can knock with it; a file that cannot be asked about gives no warning.
     fn warn_if_exposed(&mut self, path: &Path, file: &File) {
         if file.metadata().ok().as_ref().and_then(readable_by_others).is_some() {
@@ -179,6 +184,20 @@ mod tests {
         assert_eq!(left_in(9, path), "9 sequences left in seqs");
         assert_eq!(left_in(1, path), "1 sequence left in seqs");
         assert!(left_in(0, path).starts_with("0 sequences left in seqs"));
+    }
+
+    #[test]
+    fn no_line_is_used_that_an_editor_has_struck_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seqs");
+        std::fs::write(&path, " 1,2\n 3,4\n").unwrap();
+        let mut pad = LockedPad::try_open(&path).unwrap();
+        let survey = Survey::of(&path, pad.lines().unwrap(), 2).unwrap();
+        // In place, as it would be without a lock.
+        std::fs::write(&path, "#1,2\n 3,4\n").unwrap();
+        let refused = survey.strike(&mut pad).unwrap_err().to_string();
+        assert!(refused.contains("line 1 is already struck"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "#1,2\n 3,4\n");
     }
 
     #[test]
