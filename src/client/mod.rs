@@ -3,6 +3,7 @@
 //! What can go wrong without a packet comes first, so that a mistyped host or an unplugged cable never costs a
 //! line of a pad.
 
+mod access;
 mod args;
 mod command;
 mod console;
@@ -16,6 +17,7 @@ mod profiles;
 mod resolve;
 mod route;
 mod send;
+mod shell;
 mod wait;
 mod ways;
 

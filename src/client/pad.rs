@@ -9,6 +9,7 @@ use seqgen::pad::{Entry, Line, LockedPad, PadError as FileError, ReadPad, Scan, 
 use seqgen::sequence::Sequence;
 
 use super::console::Console;
+use super::shell;
 
 /// With fewer sequences left than this, every knock says how many there are.
 pub(super) const FEW: usize = 10;
@@ -138,7 +139,7 @@ impl Survey {
             self.remarks.push(format!(
                 "warning: others than you can read {}, and knock with it; mend it with: chmod 600 {}",
                 path.display(),
-                shell_word(path)
+                shell::word(path)
             ));
         }
     }
@@ -158,19 +159,6 @@ impl Survey {
             0 => Err(PadError::UsedUp { path }),
             left => Err(PadError::TooFew { path, needed: self.needed, left }),
         }
-    }
-}
-
-/// The path as one word of a shell's command line.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%".contains(c);
-    if !text.starts_with('-') && !text.is_empty() && text.chars().all(plain) {
-        text
-    } else if text.starts_with('-') {
-        shell_word(&Path::new(".").join(path))
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -198,18 +186,5 @@ mod tests {
         let refused = survey.strike(&mut pad).unwrap_err().to_string();
         assert!(refused.contains("line 1 is already struck"), "{refused}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "#1,2\n 3,4\n");
-    }
-
-    #[test]
-    fn quotes_a_path_for_the_shell_where_it_must() {
-        for (path, word) in [
-            ("/home/me/seqs.txt", "/home/me/seqs.txt"),
-            ("my pad", "'my pad'"),
-            ("it's", r"'it'\''s'"),
-            ("-rf", "./-rf"),
-            ("$(x)", "'$(x)'"),
-        ] {
-            assert_eq!(shell_word(Path::new(path)), word);
-        }
     }
 }

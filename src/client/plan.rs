@@ -129,7 +129,7 @@ impl Plan {
         let complete = args.file.is_some() || !args.ports.is_empty();
         let profiles = match Profiles::load(args.config.as_deref()) {
             // With somebody else's home directory, as under sudo, whatever is said in full works all the same.
-            Err(ProfileError::Unreadable { .. }) if args.config.is_none() && complete => None,
+            Err(error) if error.says_nothing() && args.config.is_none() && complete => None,
             loaded => loaded.map_err(PlanError::Profiles)?,
         };
         let profile = profiles.as_ref().and_then(|profiles| profiles.find(&host));

@@ -4,7 +4,8 @@ mod file;
 mod list;
 mod value;
 
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,9 @@ use seqgen::sequence::Step;
 
 pub(super) use list::list;
 
+use super::access::{self, Stranger};
 use super::resolve::Family;
+use super::shell;
 use super::wait::Wait;
 use crate::report::Report;
 
@@ -47,19 +50,43 @@ pub(super) struct Profiles {
 pub(super) enum ProfileError {
     #[error("the profiles in {} cannot be read: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: io::Error },
+    #[error(
+        "the profiles in {} are not used, since {} can write to that file, and choose where you knock and with what: \
+         chmod go-w {}",
+        .path.display(), .whom, shell::word(.path)
+    )]
+    Writable { path: PathBuf, whom: &'static str },
+    #[error(
+        "the profiles in {} are not used, since that file belongs to user {owner}, who can choose where you knock and \
+         with what: make it your own (chown), or name another with --config",
+        .path.display()
+    )]
+    Foreign { path: PathBuf, owner: u32 },
     #[error("the profiles in {} cannot be used", .path.display())]
     Refused { path: PathBuf, report: Report },
+}
+
+impl ProfileError {
+    /// Whether nothing is known of what the file says, or is to be believed of it.
+    pub(super) fn says_nothing(&self) -> bool {
+        !matches!(self, ProfileError::Refused { .. })
+    }
 }
 
 impl Profiles {
     /// The profiles in the file at `chosen`, which must be there, or in the user's own, which need not.
     pub(super) fn load(chosen: Option<&Path>) -> Result<Option<Profiles>, ProfileError> {
         let Some(path) = chosen.map(Path::to_owned).or_else(usual_path) else { return Ok(None) };
-        let bytes = match read(&path) {
-            Ok(bytes) => bytes,
+        let (bytes, metadata) = match read(&path) {
+            Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound && chosen.is_none() => return Ok(None),
             Err(reason) => return Err(ProfileError::Unreadable { path, reason }),
         };
+        match access::stranger(&metadata) {
+            Some(Stranger::Writer(whom)) => return Err(ProfileError::Writable { path, whom }),
+            Some(Stranger::Owner(owner)) => return Err(ProfileError::Foreign { path, owner }),
+            None => {}
+        }
         match file::parse(&path.display().to_string(), &bytes, home().as_deref()) {
             (all, report) if !report.has_errors() => Ok(Some(Profiles { path, all })),
             (_, report) => Err(ProfileError::Refused { path, report }),
@@ -89,14 +116,18 @@ fn home() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| home.is_absolute())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path)?;
+/// What is in a file, and what was known of it when it was opened.
+fn read(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
     // A pipe that nobody writes to would hold us up for ever.
-    if !metadata.is_file() {
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    if metadata.len() > LARGEST {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
     }
-    std::fs::read(path)
+    Ok((bytes, metadata))
 }
