@@ -107,6 +107,12 @@ impl Sequence {
         (1..=MAX_STEPS).contains(&steps.len()).then(|| Sequence(steps.into_boxed_slice()))
     }
 
+    /// A sequence of these steps, of which there are 1 to [`MAX_STEPS`] for certain.
+    pub(crate) fn of_few(steps: Vec<Step>) -> Sequence {
+        debug_assert!((1..=MAX_STEPS).contains(&steps.len()));
+        Sequence(steps.into_boxed_slice())
+    }
+
     /// Reads steps joined by commas, TCP where no protocol is named.
     ///
     /// The error's span counts bytes from the start of `text`.

@@ -13,6 +13,12 @@ const BUFFER: usize = 8192;
 #[error("the operating system gives no random numbers ({0}); nothing was generated with less")]
 pub struct BrokenRandomness(#[source] Box<dyn std::error::Error + Send + Sync>);
 
+impl BrokenRandomness {
+    pub(crate) fn new(error: impl std::error::Error + Send + Sync + 'static) -> BrokenRandomness {
+        BrokenRandomness(Box::new(error))
+    }
+}
+
 /// A source of equally likely numbers.
 #[derive(Debug)]
 pub struct Draw<R = SysRng> {
@@ -42,7 +48,7 @@ where
 
     fn next(&mut self) -> Result<u16, BrokenRandomness> {
         if self.used == self.buffer.len() {
-            self.source.try_fill_bytes(&mut self.buffer).map_err(|error| BrokenRandomness(error.into()))?;
+            self.source.try_fill_bytes(&mut self.buffer).map_err(BrokenRandomness::new)?;
             self.used = 0;
         }
         let pair = [self.buffer[self.used], self.buffer[self.used + 1]];

@@ -9,3 +9,5 @@ pub use draw::{BrokenRandomness, Draw};
 pub use generator::{GenerateError, Generator, Impossible, Lines, NEIGHBOURHOOD};
 pub use pool::{Pool, PortRange, PortRangeError};
 pub use shape::{LENGTHS, Protocols, Shape};
+
+pub(crate) use shape::is_monotonic;

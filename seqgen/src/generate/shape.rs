@@ -102,7 +102,7 @@ impl Shape {
 }
 
 /// Whether the ports only go up or only go down, as those of a scan do.
-pub(super) fn is_monotonic(steps: &[Step]) -> bool {
+pub(crate) fn is_monotonic(steps: &[Step]) -> bool {
     steps.is_sorted_by(|a, b| a.port < b.port) || steps.is_sorted_by(|a, b| a.port > b.port)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PadError, PadErrorKind};
 use super::scan::{Position, Scan, Seen};
+use crate::plain_file;
 
 /// A pad opened for reading, without a lock: what it says can change at any time.
 #[derive(Debug)]
@@ -54,46 +55,11 @@ pub(super) fn lines_from<'a>(
 }
 
 /// Opens `path` if it is a regular file.
-///
-/// Looks before opening, since opening a device or a FIFO can do something, and again at what was opened.
 pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> Result<File, PadError> {
-    let fail = |error| PadError::io(path, error);
-    let check = |metadata: &Metadata| match other_type(metadata) {
-        Some(what) => Err(PadError::new(path, PadErrorKind::NotAFile(what))),
-        None => Ok(()),
-    };
-    check(&std::fs::metadata(path).map_err(fail)?)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // A FIFO that took the file's place meanwhile must not hold us up.
-        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    }
-    let file = options.open(path).map_err(fail)?;
-    check(&file.metadata().map_err(fail)?)?;
-    Ok(file)
-}
-
-/// What something that is not a regular file is instead.
-fn other_type(metadata: &Metadata) -> Option<&'static str> {
-    let file_type = metadata.file_type();
-    if file_type.is_file() {
-        return None;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt as _;
-        if file_type.is_fifo() {
-            return Some("a FIFO");
-        }
-        if file_type.is_socket() {
-            return Some("a socket");
-        }
-        if file_type.is_char_device() || file_type.is_block_device() {
-            return Some("a device");
-        }
-    }
-    Some(if file_type.is_dir() { "a directory" } else { "something else" })
+    plain_file::open(path, options).map_err(|error| match error {
+        plain_file::OpenError::NotAFile(what) => PadError::new(path, PadErrorKind::NotAFile(what)),
+        plain_file::OpenError::Io(error) => PadError::io(path, error),
+    })
 }
 
 /// Whether `path` leads to `file`: the same one, not merely an equal one.
