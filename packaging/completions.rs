@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-use clap::{Arg, Command, CommandFactory, ValueHint};
+use clap::{Arg, Command, CommandFactory, Id, ValueHint};
 use clap_complete::{Shell, generate_to};
 
 // What seqgen is asked belongs to its program, not to its library.
@@ -44,8 +44,13 @@ fn shown(program: &'static str, command: &Command) -> Command {
     let mut whole = command.clone();
     // Adds --help and --version where the program leaves them to clap.
     whole.build();
-    let arguments = whole.get_arguments().filter(|argument| !argument.is_hide_set()).cloned().map(hinted);
-    Command::new(program).version("").disable_help_flag(true).disable_version_flag(true).args(arguments)
+    let arguments: Vec<Arg> =
+        whole.get_arguments().filter(|argument| !argument.is_hide_set()).cloned().map(hinted).collect();
+    // Some arguments ask for one of a group.
+    let is_shown = |id: &Id| arguments.iter().any(|argument| argument.get_id() == id);
+    let groups: Vec<_> = whole.get_groups().filter(|group| group.get_args().all(is_shown)).cloned().collect();
+    let bare = Command::new(program).version("").disable_help_flag(true).disable_version_flag(true);
+    bare.args(arguments).groups(groups)
 }
 
 /// The argument, with what shells can know of its values besides files.

@@ -12,7 +12,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-need cc=gcc /usr/include/pcap/pcap.h=libpcap-dev
+need cc=gcc /usr/include/pcap/pcap.h=libpcap-dev python3=python3
 need_cargo
 if ((EUID == 0)); then
     need ip=iproute2 nft=nftables iptables=iptables setpriv=util-linux strace=strace faketime=faketime \

@@ -8,19 +8,19 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState}
 /// The hashes have 64 bits and a random key, so that nobody can aim at collisions; among a million things, two are
 /// taken for the same once in some 30 million times.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Contents {
+pub struct Contents {
     keys: RandomState,
     hashes: HashSet<u64, BuildHasherDefault<Unchanged>>,
 }
 
 impl Contents {
     /// Adds a thing; whether it is new.
-    pub(crate) fn insert(&mut self, thing: &(impl Hash + ?Sized)) -> bool {
+    pub fn insert(&mut self, thing: &(impl Hash + ?Sized)) -> bool {
         self.hashes.insert(self.keys.hash_one(thing))
     }
 
     /// Whether a thing was added.
-    pub(crate) fn contains(&self, thing: &(impl Hash + ?Sized)) -> bool {
+    pub fn contains(&self, thing: &(impl Hash + ?Sized)) -> bool {
         !self.hashes.is_empty() && self.hashes.contains(&self.keys.hash_one(thing))
     }
 }

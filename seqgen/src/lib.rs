@@ -4,7 +4,9 @@
 //! `#`, in place, durably and under a lock, so that no reader takes it again.  Where both ends have the same *key*, they
 //! derive their sequences from it instead.
 
-mod contents;
+#[cfg(test)]
+mod chi_square;
+pub mod contents;
 pub mod derive;
 pub mod generate;
 pub mod pad;

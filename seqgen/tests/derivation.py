@@ -121,7 +121,8 @@ def cases():
                 yield dict(mode=mode, counter=counter, sender=sender)
     for protocols in PROTOCOLS:
         for ports in PORTS:
-            yield dict(ports=ports, protocols=protocols, sender="2001:db8::1")
+            for sender in ["", "2001:db8::1"]:
+                yield dict(ports=ports, protocols=protocols, sender=sender)
         for length in [3, 4, 8, 32]:
             yield dict(length=length, protocols=protocols)
             yield dict(length=length, protocols=protocols, ports=(f"1-{length}", ""), counter=7)

@@ -14,10 +14,11 @@ const LONGEST: usize = 1024;
 type Target = fn(&[u8]);
 
 /// Every target, by the name that it has in `fuzz/`.
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("config_classic", super::config_classic),
     ("config_toml", super::config_toml),
     ("frame", super::frame),
+    ("key_file", super::key_file),
     ("leases", super::leases),
     ("message", super::message),
     ("pad", super::pad),

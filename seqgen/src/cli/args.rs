@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgGroup, Parser, ValueEnum};
+use seqgen::derive::Label;
 use seqgen::generate::{PortRange, Protocols};
 
-/// Make one-time port-knock sequences, and check files of them
+/// Make one-time port-knock sequences and keys for them, and check files of them
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
+#[command(group = ArgGroup::new("keys").args(["key_file", "check"]).multiple(true))]
 pub(super) struct Args {
-    /// Check a file of sequences: count its lines, and print its entropy and fingerprint
+    /// Check a file of sequences: count its lines, and print its entropy and fingerprint; or say what a key file holds
     #[arg(
         long,
         value_name = "FILE",
@@ -33,8 +35,51 @@ pub(super) struct Args {
     )]
     pub(super) qr: Option<PathBuf>,
 
+    /// Make a new key, from which both ends derive sequences
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "check", "print", "qr", "key_file", "count", "length", "proto", "ports", "exclude", "append",
+        ],
+    )]
+    pub(super) new_key: bool,
+
+    #[command(flatten)]
+    pub(super) keyed: Keyed,
+
     #[command(flatten)]
     pub(super) making: Making,
+}
+
+/// What to derive from a key.
+// Clap takes an argument that rules a required one out for a substitute; so what rules out --key-file is named again
+// with each argument that needs it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Keyed {
+    /// Derive the lines from the key in this file, the same ones on both ends
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "print", "qr"])]
+    pub(super) key_file: Option<PathBuf>,
+
+    /// With --key-file or --check: the host that they are for (without it: a label key's own, or none)
+    #[arg(long, value_name = "HOST", requires = "keys", conflicts_with_all = ["print", "qr", "new_key"])]
+    pub(super) label: Option<Label>,
+
+    /// With --key-file: the counter of the first line (0 unless given); the others follow
+    #[arg(
+        long, value_name = "I", requires = "key_file",
+        conflicts_with_all = ["check", "print", "qr", "new_key", "label_key"],
+    )]
+    pub(super) start: Option<u64>,
+
+    /// With --key-file and --label: print the key for this label alone, which is all that its host needs
+    #[arg(
+        long,
+        requires_all = ["key_file", "label"],
+        conflicts_with_all = [
+            "check", "print", "qr", "new_key", "count", "length", "proto", "ports", "exclude", "append",
+        ],
+    )]
+    pub(super) label_key: bool,
 }
 
 /// What to make, and where to put it.
@@ -42,7 +87,7 @@ pub(super) struct Args {
 pub(super) struct Making {
     /// How many lines to make (1 to 10000000), or to print
     #[arg(
-        short = 'n', long, value_name = "N", required_unless_present_any = ["check", "print", "qr"],
+        short = 'n', long, value_name = "N", required_unless_present_any = ["check", "print", "qr", "new_key", "label_key"],
         value_parser = clap::value_parser!(u64).range(1..=10_000_000),
     )]
     pub(super) count: Option<u64>,
@@ -67,7 +112,7 @@ pub(super) struct Making {
     #[arg(short, long, value_name = "FILE", conflicts_with = "append")]
     pub(super) output: Option<PathBuf>,
 
-    /// With --output: replace all lines of a file that exists
+    /// With --output: replace all that a file holds which exists
     // Clap lets --append, which rules --output out, stand in for it otherwise.
     #[arg(long, requires = "output", conflicts_with = "append")]
     pub(super) force: bool,

@@ -1,16 +1,23 @@
-//! Checking a pad.
+//! Checking a pad or a key file.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use seqgen::derive::{KeyFile, KeyMaterial, Label};
 use seqgen::generate::{Protocols, Shape};
 use seqgen::pad::{Census, Entry, Line, PadError, ReadPad};
 
-use super::{Failure, say, warn_if_exposed};
+use super::{Failure, is_key_file, key, say, warn_if_exposed};
 
-/// Prints what the pad at `path` holds, and on standard error what is wrong with it.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
+/// Prints what the pad or key file at `path` holds, and on standard error what is wrong with it.
+pub(super) fn check(path: &Path, label: Option<&Label>) -> Result<(), Failure> {
     let mut pad = ReadPad::open(path)?;
+    if is_key_file(path, pad.file())? {
+        return check_key(path, label);
+    }
+    if label.is_some() {
+        return Err(Failure::NotAKey(path.to_owned()));
+    }
     warn_if_exposed(path, pad.file());
     let mut census = Census::default();
     for line in pad.lines()? {
@@ -20,6 +27,22 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
     }
     print(&census)?;
     if census.bad > 0 { Err(Failure::BadLines) } else { Ok(()) }
+}
+
+fn check_key(path: &Path, label: Option<&Label>) -> Result<(), Failure> {
+    let file = KeyFile::open(path)?;
+    warn_if_exposed(path, file.file());
+    let key = key::for_label(path, file.material(), label)?;
+    let (what, label) = match file.material() {
+        KeyMaterial::Key(_) => ("a whole key, from which the key of each label follows", label),
+        KeyMaterial::Label { label, .. } => ("the key of one label", Some(label)),
+    };
+    let label = match label.map(Label::as_str) {
+        None | Some("") => "(none)".to_owned(),
+        Some(label) => label.escape_debug().to_string(),
+    };
+    let fingerprint = key.fingerprint();
+    Ok(writeln!(io::stdout(), "key file: {what}\nlabel: {label}\nfingerprint: {fingerprint}")?)
 }
 
 fn complain(path: &Path, line: &Line) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use seqgen::pad::{PadError, ReadPad};
 use seqgen::sequence::Sequence;
 
-use super::{Failure, warn_if_exposed};
+use super::{Failure, refuse_key_file, warn_if_exposed};
 
 /// A line that can be used.
 pub(super) struct Next {
@@ -18,6 +18,7 @@ pub(super) struct Next {
 pub(super) fn next(path: &Path, most: Option<u64>) -> Result<Vec<Next>, Failure> {
     let mut pad = ReadPad::open(path)?;
     warn_if_exposed(path, pad.file());
+    refuse_key_file(path, pad.file())?;
     let mut found = Vec::new();
     let mut left = most.unwrap_or(u64::MAX);
     for line in pad.lines()? {

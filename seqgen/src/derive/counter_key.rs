@@ -80,3 +80,7 @@ fn hit(stream: &mut Stream, form: &Form) -> Step {
     };
     Step { port, protocol }
 }
+
+#[cfg(test)]
+#[path = "counter_key_tests.rs"]
+mod tests;

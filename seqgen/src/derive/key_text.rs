@@ -252,7 +252,7 @@ pub struct LabelMismatch {
 
 impl fmt::Display for LabelMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LabelMismatch { wanted, found } = self;
+        let [wanted, found] = [&self.wanted, &self.found].map(|label| label.as_str().escape_debug());
         write!(
             f,
             "this is the key for the label `{found}`, from which the one for `{wanted}` does not follow; leave the label \
