@@ -9,11 +9,14 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use seqgen::derive::Label;
 use seqgen::sequence::Step;
 
 pub(super) use list::list;
 
 use super::access::{self, Stranger};
+use super::home;
+use super::key::{Sender, StepSeconds, Wanted};
 use super::resolve::Family;
 use super::shell;
 use super::wait::Wait;
@@ -28,6 +31,8 @@ pub(super) struct Profile {
     pub(super) name: String,
     pub(super) address: String,
     pub(super) file: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) derived: Derived,
     pub(super) ports: Option<Vec<Step>>,
     pub(super) udp: bool,
     pub(super) delay: Option<u32>,
@@ -36,6 +41,15 @@ pub(super) struct Profile {
     pub(super) source: Option<IpAddr>,
     pub(super) wait: Option<Wait>,
     pub(super) retry: Option<u8>,
+}
+
+/// What is derived from the key of a profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Derived {
+    pub(super) label: Option<Label>,
+    pub(super) step: Option<StepSeconds>,
+    pub(super) sender: Sender,
+    pub(super) wanted: Wanted,
 }
 
 /// A file of profiles, in the order in which they stand in it.
@@ -87,7 +101,7 @@ impl Profiles {
             Some(Stranger::Owner(owner)) => return Err(ProfileError::Foreign { path, owner }),
             None => {}
         }
-        match file::parse(&path.display().to_string(), &bytes, home().as_deref()) {
+        match file::parse(&path.display().to_string(), &bytes, home::home().as_deref()) {
             (all, report) if !report.has_errors() => Ok(Some(Profiles { path, all })),
             (_, report) => Err(ProfileError::Refused { path, report }),
         }
@@ -107,13 +121,8 @@ impl Profiles {
 /// `$XDG_CONFIG_HOME/knock/config.toml`, where that is absolute, as the XDG Base Directory Specification has it, or
 /// `~/.config/knock/config.toml`.
 pub(super) fn usual_path() -> Option<PathBuf> {
-    let chosen = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let directory = chosen.or_else(|| home().map(|home| home.join(".config")))?;
+    let directory = home::directory("XDG_CONFIG_HOME", ".config")?;
     Some(directory.join("knock").join("config.toml"))
-}
-
-fn home() -> Option<PathBuf> {
-    std::env::home_dir().filter(|home| home.is_absolute())
 }
 
 /// What is in a file, and what was known of it when it was opened.
