@@ -176,7 +176,7 @@ fn what_does_not_fit_a_profile_ends_with_2() {
     for (line, message) in [
         ("ofice", "`ofice` is no profile in "),
         ("ofice", "config.toml (office, none), and a host needs ports to hit"),
-        ("none", "the profile `none` has neither `file` nor `ports`"),
+        ("none", "the profile `none` has neither `file` nor `key` nor `ports`"),
         ("--resync office", "--resync needs --file"),
         ("--retry 1 office", "--retry needs --wait"),
         ("-w 1 office", "--wait cannot try port 1,"),

@@ -125,7 +125,7 @@ pub(super) fn take<'a>(
         }?;
         if taken.new {
             console.note(format_args!(
-                "no counter is kept for this key yet in {}: beginning with 0 (where it was used before, say the next one \
+                "no counter is kept for this key yet in {}: counting from 0 (where it was used before, say the next one \
                  with --counter N)",
                 path.display()
             ));
