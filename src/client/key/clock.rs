@@ -80,6 +80,27 @@ mod tests {
     }
 
     #[test]
+    fn whoever_watches_is_told_what_is_waited_for() {
+        let step: StepSeconds = "1".parse().unwrap();
+        for watched in [true, false] {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let last = now(step).unwrap().0 + 1;
+            step_after(Some(last), step, false, &mut Console::new(&mut out, &mut err, watched)).unwrap();
+            let said = String::from_utf8(err).unwrap();
+            assert_eq!(said.contains("\rknock: waiting for the next step of time, 1 s"), watched, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_not_waited_for_without_end() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (step, start) = ("1".parse().unwrap(), Instant::now());
+        let waited = step_after(Some(u64::MAX), step, false, &mut Console::new(&mut out, &mut err, false))
+            .unwrap_err();
+        assert!(matches!(waited, ClockError::Stands) && start.elapsed() < 10 * SLACK);
+    }
+
+    #[test]
     fn what_is_left_of_a_step_is_no_more_than_all_of_it() {
         let step: StepSeconds = "30".parse().unwrap();
         let (number, left) = now(step).unwrap();
