@@ -39,6 +39,7 @@ mod allow;
 mod article;
 mod background;
 mod batches;
+mod client_key;
 mod client_ssh;
 mod client_wait;
 mod clock;
