@@ -10,6 +10,7 @@ mod lease;
 #[cfg(target_os = "linux")]
 mod leftovers;
 mod memory;
+mod nft;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,8 @@ pub(crate) use executor::see;
 pub use commands::Commands;
 pub use executor::{DoorStanding, Executor, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally};
 pub use job::{CommandEnd, Ended, Errand, Job, Phase};
+#[cfg(target_os = "linux")]
+pub use nft::{SetWord, look_at_sets};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;
 pub use survey::pad_words;

@@ -58,6 +58,7 @@ mod links;
 mod locks;
 mod log;
 mod low;
+mod nft_set;
 mod notify;
 mod one_time;
 mod people;

@@ -2,6 +2,7 @@ mod allow;
 mod any_text;
 mod directives;
 mod manual;
+mod nft_sets;
 mod oddities;
 mod pads;
 mod printed;
