@@ -159,18 +159,27 @@ fn a_renewal_begins_the_kernels_time_anew() {
     }
 }
 
+/// Ends what goes on meanwhile when it is dropped.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_renewal_leaves_no_gap() {
     let Some(lab) = lab("a_renewal_leaves_no_gap") else { return };
     let daemon = Daemon::start(&lab, &door("cmd_timeout = 600"));
     opens(&lab);
-    let done = AtomicBool::new(false);
+    let goes_on = AtomicBool::new(true);
     let sent = thread::scope(|scope| {
         let sender = scope.spawn(|| {
             lab.client.within(|| {
                 let socket = std::net::UdpSocket::bind((CLIENT, 0)).expect("a socket");
                 let mut sent: u64 = 0;
-                while !done.load(Ordering::Relaxed) {
+                while goes_on.load(Ordering::Relaxed) {
                     socket.send_to(b"!", (SERVER, 9)).expect("sending a datagram");
                     sent += 1;
                     thread::yield_now();
@@ -178,12 +187,14 @@ fn a_renewal_leaves_no_gap() {
                 sent
             })
         });
+        // Which ends the sender also when the log does not come to say so.
+        let renewing = Ends(&goes_on);
         for times in 1..=20 {
             knock(&lab);
             daemon.says_times(times, ": door: stays open for 600 s\n");
         }
         daemon.settle(&lab);
-        done.store(true, Ordering::Relaxed);
+        drop(renewing);
         sender.join().expect("the sender")
     });
     let counted = |name: &str| nft(&lab.server, &format!("list counter inet lab {name}"));
