@@ -56,6 +56,11 @@ impl Keyring {
         format!("one_time_key = {}{label}", self.path.display())
     }
 
+    /// What the file with its counter of knocks is called.
+    pub(crate) fn counter_name(&self) -> String {
+        format!("{}-hotp", self.key.label_key(&self.label).fingerprint())
+    }
+
     /// What is to be hit for a counter, from this address if it is bound to one.
     pub(crate) fn hits(&self, counting: Counting, counter: u64, from: Option<&str>) -> Vec<Hit> {
         let form = usual_form();

@@ -45,6 +45,7 @@ mod client_wait;
 mod clock;
 mod commands;
 mod confined;
+mod counters;
 mod crash;
 mod deaths;
 mod demo;
