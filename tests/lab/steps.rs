@@ -209,8 +209,11 @@ fn a_door_opens_by_itself_two_steps_after_its_first_start_and_with_each_step_fro
     let test = "a_door_opens_by_itself_two_steps_after_its_first_start_and_with_each_step_from_then_on";
     let Some(lab) = Lab::new(test) else { return };
     let key = Keyring::new(&lab, "ssh");
+    let now = || unix_time().as_secs() / u64::from(SHORT);
+    let before = now();
     let daemon = Daemon::start(&lab, &timed_door(&key, SHORT));
     let first = next_step(&lab);
+    assert!((before + 2..=now() + 2).contains(&first), "it does not begin two steps later: {first}");
     // Before the window has reached it.
     for step in first - 3..first {
         knock(&lab, &key, SHORT, step);
