@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::num::NonZeroU16;
 use std::ops::Range;
 
+use zeroize::Zeroize as _;
+
 /// The most steps one sequence may have.
 pub const MAX_STEPS: usize = 32;
 
@@ -97,9 +99,17 @@ impl fmt::Display for Step {
     }
 }
 
-/// Ports in the order in which they must be hit: 1 to [`MAX_STEPS`] of them.
+/// Ports in the order in which they must be hit: 1 to [`MAX_STEPS`] of them.  They are overwritten in the end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(Box<[Step]>);
+
+impl Drop for Sequence {
+    fn drop(&mut self) {
+        for step in &mut self.0 {
+            step.port.zeroize();
+        }
+    }
+}
 
 impl Sequence {
     /// A sequence of these steps, or `None` where there are none or more than [`MAX_STEPS`].

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::Serialize;
+use zeroize::Zeroize as _;
 
 use crate::wire::{BadMessage, Frames, Instruction, ORDER_SIZE, Reader, SIGHTING_SIZE, decode, encode};
 
@@ -66,7 +67,11 @@ impl Line {
             }
             match recv(&self.socket, &mut self.received[..], RecvFlags::empty()) {
                 Ok((0, _)) | Err(Errno::CONNRESET) => return Err(LineError::Ended),
-                Ok((read, _)) => self.frames.add(&self.received[..read]),
+                Ok((read, _)) => {
+                    self.frames.add(&self.received[..read]);
+                    // There may be keys in it, which are not left behind.
+                    self.received[..read].zeroize();
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(error) => return Err(io::Error::from(error).into()),

@@ -6,10 +6,16 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
+use seqgen::derive::Label;
+use seqgen::generate::PortRange;
 
+use super::key::{Protocol, StepSeconds};
 use super::outlet::parse_source;
 use super::ports::{Ports, parse_ports};
 use super::wait::Wait;
+
+/// Under which heading the help shows what goes with a key.
+const KEYS: &str = "Keys";
 
 /// The command line, as it was typed.
 #[derive(Debug, Parser)]
@@ -20,12 +26,13 @@ use super::wait::Wait;
     args_override_self = true,
     about = "Hit ports of a host in order, so that its knockd opens a door",
     override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST\n       \
+                      knock [OPTIONS] --key FILE [--label LABEL] HOST\n       \
                       knock [OPTIONS] PROFILE [-- COMMAND...]\n       knock [--config FILE] --list",
     after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs --wait 22 server.example"
 )]
 pub struct Args {
     /// Make every hit a UDP packet (TCP is the default)
-    #[arg(short, long, conflicts_with = "file")]
+    #[arg(short, long, conflicts_with_all = ["file", "key"])]
     pub(super) udp: bool,
 
     /// Wait MS milliseconds between hits [default: 10]
@@ -40,7 +47,7 @@ pub struct Args {
     #[arg(short = '6', long, conflicts_with = "both")]
     pub(super) ipv6: bool,
 
-    /// Knock over IPv4 and over IPv6, as far as the host has both; with --file each takes a sequence of its own
+    /// Knock over IPv4 and over IPv6, as far as the host has both; with --file and --key each takes a sequence of its own
     #[arg(long, conflicts_with = "source")]
     pub(super) both: bool,
 
@@ -64,6 +71,47 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
 
+    /// Derive the next one-time sequence from the key in this file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file", help_heading = KEYS)]
+    pub(super) key: Option<PathBuf>,
+
+    /// The label of the door's key (without it: a label key's own, or none)
+    #[arg(long, help_heading = KEYS)]
+    pub(super) label: Option<Label>,
+
+    /// Derive from the time, in steps of so many seconds as the server's, not from a counter
+    #[arg(long, value_name = "SECONDS", help_heading = KEYS)]
+    pub(super) step: Option<StepSeconds>,
+
+    /// Go on with this counter, which is not below any that was used
+    #[arg(long, value_name = "N", conflicts_with = "step", help_heading = KEYS)]
+    pub(super) counter: Option<u64>,
+
+    /// The address that the server sees, where it is not the one that packets leave from
+    #[arg(long = "as", value_name = "ADDRESS", value_parser = parse_source, conflicts_with_all = ["both", "unbound"],
+        help_heading = KEYS)]
+    pub(super) sender: Option<IpAddr>,
+
+    /// The door's sequences are bound to nobody's address
+    #[arg(long, help_heading = KEYS)]
+    pub(super) unbound: bool,
+
+    /// How many ports the door's sequences have [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=32), help_heading = KEYS)]
+    pub(super) length: Option<u8>,
+
+    /// Over which protocol they are hit [default: tcp]
+    #[arg(long, value_enum, help_heading = KEYS)]
+    pub(super) proto: Option<Protocol>,
+
+    /// Ports and ranges of ports that they are of [default: 1024-65535]
+    #[arg(long = "ports", value_name = "RANGES", value_delimiter = ',', help_heading = KEYS)]
+    pub(super) ranges: Option<Vec<PortRange>>,
+
+    /// Ports and ranges of ports that they are never of
+    #[arg(long, value_name = "RANGES", value_delimiter = ',', help_heading = KEYS)]
+    pub(super) exclude: Option<Vec<PortRange>>,
+
     /// Knock only if this TCP port is shut, then wait until it is open (10 seconds at most, or SECONDS)
     #[arg(short, long, value_name = "PORT[/SECONDS]")]
     pub(super) wait: Option<Wait>,
@@ -72,7 +120,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub(super) retry: Option<u8>,
 
-    /// Take two sequences of the file, one after the other: the way back in after many lost knocks
+    /// Take two one-time sequences, one directly after the other: the way back in after many lost knocks
     #[arg(long)]
     pub(super) resync: bool,
 
@@ -83,7 +131,8 @@ pub struct Args {
     /// Show all profiles, and how many sequences each has left
     #[arg(long, conflicts_with_all = [
         "host", "udp", "delay", "ipv4", "ipv6", "both", "interface", "source", "verbose", "quiet", "file", "wait",
-        "retry", "resync", "dry_run", "command",
+        "retry", "resync", "dry_run", "command", "key", "label", "step", "counter", "sender", "unbound", "length", "proto",
+        "ranges", "exclude",
     ])]
     pub(super) list: bool,
 
@@ -99,7 +148,7 @@ pub struct Args {
     #[arg(
         value_name = "PORT[:tcp|udp]",
         value_parser = parse_ports,
-        conflicts_with = "file"
+        conflicts_with_all = ["file", "key"]
     )]
     pub(super) ports: Vec<Ports>,
 

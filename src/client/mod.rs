@@ -3,9 +3,12 @@
 //! What can go wrong without a packet comes first, so that a mistyped host or an unplugged cable never costs a
 //! line of a pad.
 
+mod access;
 mod args;
 mod command;
 mod console;
+mod home;
+mod key;
 #[cfg(unix)]
 mod link;
 mod outlet;
@@ -16,10 +19,13 @@ mod profiles;
 mod resolve;
 mod route;
 mod send;
+mod shell;
 mod wait;
 mod ways;
 
+use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,15 +33,18 @@ use seqgen::sequence::{Sequence, Step};
 
 pub use args::Args;
 pub use console::Console;
+pub use key::{Counting, KeySource, Sender, StepSeconds};
 pub use outlet::Outlet;
 pub use plan::{Plan, Source};
 pub use resolve::Family;
 pub use wait::{Wait, WaitError};
 
+use key::{CounterError, KeyError, Numbers, Used};
 use pad::PadError;
 use plan::PlanError;
 use profiles::{ProfileError, Profiles};
 use resolve::Address;
+use route::NoWay;
 
 /// How a knock ended, as a shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +55,7 @@ pub enum Outcome {
     Failed,
     /// The command line or the profiles make no sense, and why was said: exit code 2.
     Misused,
-    /// The pad holds no live sequence any more, or too few: exit code 3.
+    /// The pad holds no live sequence any more, or too few, or the key's counter is at its end: exit code 3.
     UsedUp,
     /// The port that was waited for is still shut: exit code 4.
     Shut,
@@ -76,6 +85,8 @@ enum Error {
     #[error(transparent)]
     Pad(#[from] PadError),
     #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
     Send(#[from] send::SendError),
     #[error("tcp {address}:{port} is still shut {} s after the {}: {reason}", .wait.patience.as_secs(), nth(*.knocks), port = .wait.port)]
     Shut { address: Address, wait: Wait, knocks: usize, reason: io::Error },
@@ -89,6 +100,8 @@ impl From<&Error> for Outcome {
     fn from(error: &Error) -> Outcome {
         match error {
             Error::Pad(pad) if pad.is_used_up() => Outcome::UsedUp,
+            Error::Key(KeyError::Counter(CounterError::UsedUp { .. })) => Outcome::UsedUp,
+            Error::Key(KeyError::Counter(CounterError::Lower { .. })) => Outcome::Misused,
             Error::Shut { .. } => Outcome::Shut,
             _ => Outcome::Failed,
         }
@@ -124,21 +137,30 @@ pub fn run(plan: &Plan, console: &mut Console) -> Outcome {
     if plan.quiet {
         console.hush();
     }
-    match carry_out(plan, console) {
+    let mut used = Used::default();
+    match carry_out(plan, &mut used, console) {
         Ok(()) if plan.dry_run => Outcome::Done,
         Ok(()) => command::run(&plan.command, console),
         Err(error) => {
             console.error(&error);
+            if let Error::Shut { address, .. } = error {
+                speak_of_nat(plan, address, true, console);
+            }
             Outcome::from(&error)
         }
     }
 }
 
-fn carry_out(plan: &Plan, console: &mut Console) -> Result<(), Error> {
+fn carry_out(plan: &Plan, used: &mut Used, console: &mut Console) -> Result<(), Error> {
     let addresses = ways::find(plan, console)?;
     match plan.wait {
-        Some(wait) if !plan.dry_run => return open(plan, wait, addresses, console),
-        _ => knock(plan, &addresses, console)?,
+        Some(wait) if !plan.dry_run => return open(plan, wait, addresses, used, console),
+        _ => knock(plan, &addresses, used, console)?,
+    }
+    if plan.wait.is_none() {
+        for &address in &addresses {
+            speak_of_nat(plan, address, false, console);
+        }
     }
     if plan.dry_run {
         show_rest(plan, &addresses, console);
@@ -161,7 +183,13 @@ fn show_rest(plan: &Plan, addresses: &[Address], console: &mut Console) {
 }
 
 /// Knocks where the port is shut, and again as often as is allowed, until it is open everywhere.
-fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console) -> Result<(), Error> {
+fn open(
+    plan: &Plan,
+    wait: Wait,
+    addresses: Vec<Address>,
+    used: &mut Used,
+    console: &mut Console,
+) -> Result<(), Error> {
     let port = wait.port.get();
     let (stand, mut shut): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| wait::glance(address.at(port), &plan.outlet).is_ok());
@@ -172,7 +200,7 @@ fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console)
     }
     let mut knocks = 0;
     while !shut.is_empty() {
-        knock(plan, &shut, console)?;
+        knock(plan, &shut, used, console)?;
         knocks += 1;
         let mut still = still_shut(plan, wait, &shut, console);
         shut = still.iter().map(|(address, _)| *address).collect();
@@ -187,36 +215,36 @@ fn open(plan: &Plan, wait: Wait, addresses: Vec<Address>, console: &mut Console)
     Ok(())
 }
 
-/// Waits until the port is open at all addresses: those where it is not in time, and why.
+/// Waits until the port has been open at all addresses: those where it is not in time, and why.
 fn still_shut(plan: &Plan, wait: Wait, at: &[Address], console: &mut Console) -> Vec<(Address, io::Error)> {
     let start = Instant::now();
-    let mut shut = Vec::new();
-    for &address in at {
-        let name = format!("tcp {address}:{}", wait.port);
-        let opened = wait::opens_by(address.at(wait.port.get()), &plan.outlet, start + wait.patience, || {
-            let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
-            console.progress(format_args!("waiting for {name}, {passed} s of {all}"));
-        });
-        console.clear_progress();
-        match opened {
-            Err(reason) => shut.push((address, reason)),
-            Ok(()) if plan.verbose => {
-                console
-                    .note(format_args!("{name} is open, {} ms after the knock", start.elapsed().as_millis()));
-            }
-            Ok(()) => {}
+    let console = RefCell::new(console);
+    let port = wait.port.get();
+    let shut = at.iter().map(|&address| wait::Shut::new(address, address.at(port))).collect();
+    let tick = |address: &Address| {
+        let (passed, all) = (start.elapsed().as_secs(), wait.patience.as_secs());
+        console.borrow_mut().progress(format_args!("waiting for tcp {address}:{port}, {passed} s of {all}"));
+    };
+    let opened = |address: &Address| {
+        if plan.verbose {
+            let passed = start.elapsed().as_millis();
+            console
+                .borrow_mut()
+                .note(format_args!("tcp {address}:{port} is open, {passed} ms after the knock"));
         }
-    }
-    shut
+    };
+    let left = wait::until_open(shut, &plan.outlet, start + wait.patience, tick, opened);
+    console.borrow_mut().clear_progress();
+    left.into_iter().map(|shut| (shut.name, shut.reason)).collect()
 }
 
-/// Hits the ports at each address, or takes what that needs out of the pad and hits it: no two addresses get the same
-/// lines, as each is good for one opening.
-fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<(), Error> {
+/// Hits the ports at each address, or takes what that needs out of the pad or the key and hits it: no two addresses get
+/// the same sequences, as each is good for one opening.
+fn knock(plan: &Plan, addresses: &[Address], used: &mut Used, console: &mut Console) -> Result<(), Error> {
     match &plan.source {
         Source::Ports(steps) => {
             let outcomes: Vec<_> =
-                addresses.iter().map(|&address| hit(plan, address, steps, console)).collect();
+                addresses.iter().map(|&address| hit(plan, address, steps, &plan.outlet, console)).collect();
             one_will_do(outcomes, console)
         }
         Source::Pad { path, resync } => {
@@ -230,7 +258,7 @@ fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<()
                 .zip(addresses)
                 .map(|(lines, &address)| {
                     let steps: Vec<Step> = lines.iter().flat_map(Sequence::steps).copied().collect();
-                    hit(plan, address, &steps, console)
+                    hit(plan, address, &steps, &plan.outlet, console)
                 })
                 .collect();
             let outcome = one_will_do(outcomes, console);
@@ -239,6 +267,54 @@ fn knock(plan: &Plan, addresses: &[Address], console: &mut Console) -> Result<()
             }
             outcome
         }
+        Source::Key(source) => {
+            let bindings = addresses
+                .iter()
+                .map(|&address| binding(plan, source.sender, address).map(|bound| (address, bound)))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut numbers = key::take(source, addresses.len(), plan.dry_run, used, console)?;
+            let outcomes: Vec<_> = bindings
+                .into_iter()
+                .map(|(address, bound)| {
+                    knock_bound(plan, address, source.sender, bound, &mut numbers, console)
+                })
+                .collect();
+            one_will_do(outcomes, console)
+        }
+    }
+}
+
+/// The address that what is sent to `address` is bound to, if it is to any.
+fn binding(plan: &Plan, sender: Sender, address: Address) -> Result<Option<IpAddr>, NoWay> {
+    match sender {
+        Sender::Ours => route::own_address(&plan.host, address, &plan.outlet).map(Some),
+        Sender::As(address) => Ok(Some(address)),
+        Sender::Anybody => Ok(None),
+    }
+}
+
+/// Hits what the next of `numbers` comes to.
+fn knock_bound(
+    plan: &Plan,
+    address: Address,
+    sender: Sender,
+    bound: Option<IpAddr>,
+    numbers: &mut Numbers,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let steps = numbers.steps(bound, plan.dry_run, console)?;
+    // The system may have several addresses to choose from, and would be free to take another one for each hit.
+    let source = bound.filter(|_| sender == Sender::Ours).or(plan.outlet.source);
+    hit(plan, address, &steps, &Outlet { source, ..plan.outlet.clone() }, console)
+}
+
+/// Says that the server may see another address than the one that a sequence was bound to, where that is likely.
+fn speak_of_nat(plan: &Plan, address: Address, shut: bool, console: &mut Console) {
+    if let Source::Key(KeySource { sender: Sender::Ours, .. }) = &plan.source
+        && let Ok(own) = route::own_address(&plan.host, address, &plan.outlet)
+        && let Some(hint) = key::behind_nat(own, address.ip(), shut)
+    {
+        console.note(hint);
     }
 }
 
@@ -255,14 +331,20 @@ fn one_will_do(outcomes: Vec<Result<(), Error>>, console: &mut Console) -> Resul
     Ok(())
 }
 
-fn hit(plan: &Plan, address: Address, steps: &[Step], console: &mut Console) -> Result<(), Error> {
+fn hit(
+    plan: &Plan,
+    address: Address,
+    steps: &[Step],
+    outlet: &Outlet,
+    console: &mut Console,
+) -> Result<(), Error> {
     if plan.dry_run {
         for &step in steps {
             console.line(format_args!("would hit {}", send::Hit { address, step }));
         }
         return Ok(());
     }
-    send::send(steps, address, &plan.outlet, plan.delay, |hit| {
+    send::send(steps, address, outlet, plan.delay, |hit| {
         if plan.verbose {
             console.line(format_args!("hitting {hit}"));
         }

@@ -9,6 +9,7 @@ use seqgen::pad::{Entry, Line, LockedPad, PadError as FileError, ReadPad, Scan, 
 use seqgen::sequence::Sequence;
 
 use super::console::Console;
+use super::shell;
 
 /// With fewer sequences left than this, every knock says how many there are.
 pub(super) const FEW: usize = 10;
@@ -52,10 +53,7 @@ pub(super) fn take(path: &Path, needed: usize, console: &mut Console) -> Result<
     let mut pad = LockedPad::open_within(path, PATIENCE)?;
     let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
-    let struck = match survey.next.iter().collect::<Vec<_>>() {
-        lines if lines.len() == needed => pad.strike(&lines),
-        _ => Ok(()),
-    };
+    let struck = survey.strike(&mut pad);
     // Nobody may have to wait for the lock because somebody reads our output slowly.
     drop(pad);
     survey.tell(console);
@@ -127,13 +125,21 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Strikes the next lines if there are enough; each of them must be live still, as each is going to be sent.
+    fn strike(&self, pad: &mut LockedPad) -> Result<(), FileError> {
+        match self.next.iter().collect::<Vec<_>>() {
+            lines if lines.len() == self.needed => pad.strike_all(&lines),
+            _ => Ok(()),
+        }
+    }
+
     /// Who can read a pad can knock with it; a file that cannot be asked about gives no warning.
     fn warn_if_exposed(&mut self, path: &Path, file: &File) {
         if file.metadata().ok().as_ref().and_then(readable_by_others).is_some() {
             self.remarks.push(format!(
                 "warning: others than you can read {}, and knock with it; mend it with: chmod 600 {}",
                 path.display(),
-                shell_word(path)
+                shell::word(path)
             ));
         }
     }
@@ -156,19 +162,6 @@ impl Survey {
     }
 }
 
-/// The path as one word of a shell's command line.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%".contains(c);
-    if !text.starts_with('-') && !text.is_empty() && text.chars().all(plain) {
-        text
-    } else if text.starts_with('-') {
-        shell_word(&Path::new(".").join(path))
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,15 +175,16 @@ mod tests {
     }
 
     #[test]
-    fn quotes_a_path_for_the_shell_where_it_must() {
-        for (path, word) in [
-            ("/home/me/seqs.txt", "/home/me/seqs.txt"),
-            ("my pad", "'my pad'"),
-            ("it's", r"'it'\''s'"),
-            ("-rf", "./-rf"),
-            ("$(x)", "'$(x)'"),
-        ] {
-            assert_eq!(shell_word(Path::new(path)), word);
-        }
+    fn no_line_is_used_that_an_editor_has_struck_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seqs");
+        std::fs::write(&path, " 1,2\n 3,4\n").unwrap();
+        let mut pad = LockedPad::try_open(&path).unwrap();
+        let survey = Survey::of(&path, pad.lines().unwrap(), 2).unwrap();
+        // In place, as it would be without a lock.
+        std::fs::write(&path, "#1,2\n 3,4\n").unwrap();
+        let refused = survey.strike(&mut pad).unwrap_err().to_string();
+        assert!(refused.contains("line 1 is already struck"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "#1,2\n 3,4\n");
     }
 }

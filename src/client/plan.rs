@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use seqgen::generate::Impossible;
 use seqgen::sequence::{Protocol, Step};
 
 use super::args::Args;
+use super::key::{Counting, KeySource, Sender, Wanted};
 use super::outlet::Outlet;
 use super::profiles::{Profile, ProfileError, Profiles};
 use super::resolve::{Family, is_numeric};
@@ -57,6 +59,8 @@ pub enum Source {
         /// Whether a knock is two lines of it, so that a daemon finds a client that is far ahead.
         resync: bool,
     },
+    /// A key.
+    Key(KeySource),
 }
 
 impl Source {
@@ -71,10 +75,25 @@ impl Source {
 enum Misuse {
     #[error("--retry needs --wait: without a port to try nobody can tell whether to knock again")]
     RetryWithoutWait,
-    #[error("--resync needs --file: it takes two one-time sequences in a row")]
+    #[error("--resync needs --file or --key: it takes two one-time sequences in a row")]
     ResyncWithoutPad,
-    #[error("--udp does not go with the pad of this profile: the sequence itself says what is expected")]
+    #[error(
+        "--resync does not go with steps of time: the clock says which sequence is next, so no knock that was lost puts \
+         anybody ahead"
+    )]
+    ResyncWithTime,
+    #[error("--counter does not go with steps of time: the clock says which sequence is next")]
+    CounterWithTime,
+    #[error(
+        "--udp does not go with the pad or key of this profile: the sequence itself says what is expected"
+    )]
     UdpWithPad,
+    #[error("{0} needs --key: it says what is to be derived from the key")]
+    WithoutKey(&'static str),
+    #[error("no sequence can look like that: {0}")]
+    Form(Impossible),
+    #[error("--as {0} is not of the family that is to be knocked over, {1}")]
+    SenderFamily(IpAddr, Family),
     #[error(
         "--wait cannot try port {0}, which is one of the ports that are hit: trying it would be another hit"
     )]
@@ -82,13 +101,15 @@ enum Misuse {
     #[error("--source {0} is not of the family that is to be knocked over, {1}")]
     SourceFamily(IpAddr, Family),
     #[error(
-        "the profile `{0}` has neither `file` nor `ports`: add one, or give <PORT[:tcp|udp]> or --file <FILE>"
+        "the profile `{0}` has neither `file` nor `key` nor `ports`: add one, or give <PORT[:tcp|udp]>, --file <FILE> or \
+         --key <FILE>"
     )]
     EmptyProfile(String),
-    #[error("`{0}` needs ports to hit, <PORT[:tcp|udp]>, or --file <FILE>")]
+    #[error("`{0}` needs ports to hit, <PORT[:tcp|udp]>, or --file <FILE> or --key <FILE>")]
     NoPorts(String),
     #[error(
-        "`{host}` is no profile in {path} ({names}), and a host needs ports to hit, <PORT[:tcp|udp]>, or --file <FILE>"
+        "`{host}` is no profile in {path} ({names}), and a host needs ports to hit, <PORT[:tcp|udp]>, or --file <FILE> \
+         or --key <FILE>"
     )]
     NoProfile { host: String, path: String, names: String },
 }
@@ -126,10 +147,10 @@ impl Plan {
         if args.config.is_none() && is_numeric(&host) {
             return Ok(Plan::with(host, args, None)?);
         }
-        let complete = args.file.is_some() || !args.ports.is_empty();
+        let complete = args.file.is_some() || args.key.is_some() || !args.ports.is_empty();
         let profiles = match Profiles::load(args.config.as_deref()) {
             // With somebody else's home directory, as under sudo, whatever is said in full works all the same.
-            Err(ProfileError::Unreadable { .. }) if args.config.is_none() && complete => None,
+            Err(error) if error.says_nothing() && args.config.is_none() && complete => None,
             loaded => loaded.map_err(PlanError::Profiles)?,
         };
         let profile = profiles.as_ref().and_then(|profiles| profiles.find(&host));
@@ -151,7 +172,13 @@ impl Plan {
             (_, _, true) => Family::Both,
             _ => profile.and_then(|profile| profile.family).unwrap_or(Family::Any),
         };
-        let family = family_from(address, family)?;
+        let family = family_from(address, family).map_err(|source| Misuse::SourceFamily(source, family))?;
+        let family = match &source {
+            Source::Key(KeySource { sender: Sender::As(sender), .. }) => {
+                family_from(Some(*sender), family).map_err(|sender| Misuse::SenderFamily(sender, family))?
+            }
+            _ => family,
+        };
         let wait = args.wait.or(profile.and_then(|profile| profile.wait));
         let retries = args.retry.or(profile.and_then(|profile| profile.retry)).unwrap_or(0);
         if retries > 0 && wait.is_none() {
@@ -189,12 +216,17 @@ fn source(args: &Args, host: &str, profile: Option<&Profile>) -> Result<Source, 
     };
     let source = if let Some(path) = &args.file {
         pad(path)
+    } else if let Some(path) = &args.key {
+        key(path, args, profile)?
     } else if !args.ports.is_empty() {
         ports(args.ports.iter().flat_map(|ports| ports.0.clone()).collect(), args.udp)
     } else {
         match profile {
-            Some(Profile { file: Some(_), .. }) if args.udp => return Err(Misuse::UdpWithPad),
+            Some(Profile { file: Some(_), .. } | Profile { key: Some(_), .. }) if args.udp => {
+                return Err(Misuse::UdpWithPad);
+            }
             Some(Profile { file: Some(path), .. }) => pad(path),
+            Some(Profile { key: Some(path), .. }) => key(path, args, profile)?,
             Some(Profile { ports: Some(steps), udp, .. }) => ports(steps.clone(), args.udp || *udp),
             Some(Profile { .. }) => return Err(Misuse::EmptyProfile(host.to_owned())),
             None => return Err(Misuse::NoPorts(host.to_owned())),
@@ -203,16 +235,68 @@ fn source(args: &Args, host: &str, profile: Option<&Profile>) -> Result<Source, 
     if args.resync && matches!(source, Source::Ports(_)) {
         return Err(Misuse::ResyncWithoutPad);
     }
-    Ok(source)
+    match (&source, key_option(args)) {
+        (Source::Ports(_) | Source::Pad { .. }, Some(option)) => Err(Misuse::WithoutKey(option)),
+        _ => Ok(source),
+    }
 }
 
-/// The family that is wanted where packets are to leave from `source`.
-fn family_from(source: Option<IpAddr>, wanted: Family) -> Result<Family, Misuse> {
+/// The key at `path`, with what the command line says of it, or else the profile.
+fn key(path: &Path, args: &Args, profile: Option<&Profile>) -> Result<Source, Misuse> {
+    let said = profile.map(|profile| &profile.derived);
+    let counting = match args.step.or(said.and_then(|said| said.step)) {
+        Some(_) if args.resync => return Err(Misuse::ResyncWithTime),
+        Some(_) if args.counter.is_some() => return Err(Misuse::CounterWithTime),
+        Some(step) => Counting::Time(step),
+        None => Counting::Knocks { from: args.counter },
+    };
+    let sender = match (args.sender, args.unbound, said) {
+        (Some(address), _, _) => Sender::As(address),
+        (None, true, _) => Sender::Anybody,
+        (None, false, Some(said)) => said.sender,
+        (None, false, None) => Sender::Ours,
+    };
+    let wanted = Wanted {
+        length: args.length,
+        proto: args.proto,
+        ranges: args.ranges.clone(),
+        exclude: args.exclude.clone(),
+    };
+    let wanted = said.map_or_else(|| wanted.clone(), |said| wanted.clone().or(&said.wanted));
+    Ok(Source::Key(KeySource {
+        path: path.to_owned(),
+        label: args.label.clone().or(said.and_then(|said| said.label.clone())),
+        counting,
+        sender,
+        form: wanted.form().map_err(Misuse::Form)?,
+        resync: args.resync,
+    }))
+}
+
+/// The first option of the command line that means nothing without a key.
+fn key_option(args: &Args) -> Option<&'static str> {
+    [
+        (args.label.is_some(), "--label"),
+        (args.step.is_some(), "--step"),
+        (args.counter.is_some(), "--counter"),
+        (args.sender.is_some(), "--as"),
+        (args.unbound, "--unbound"),
+        (args.length.is_some(), "--length"),
+        (args.proto.is_some(), "--proto"),
+        (args.ranges.is_some(), "--ports"),
+        (args.exclude.is_some(), "--exclude"),
+    ]
+    .into_iter()
+    .find_map(|(given, option)| given.then_some(option))
+}
+
+/// The family that is wanted where packets are to leave from `source`, which must be of it.
+fn family_from(source: Option<IpAddr>, wanted: Family) -> Result<Family, IpAddr> {
     match (source, wanted) {
         (None, _) => Ok(wanted),
         (Some(IpAddr::V4(_)), Family::Any | Family::V4) => Ok(Family::V4),
         (Some(IpAddr::V6(_)), Family::Any | Family::V6) => Ok(Family::V6),
-        (Some(source), _) => Err(Misuse::SourceFamily(source, wanted)),
+        (Some(source), _) => Err(source),
     }
 }
 

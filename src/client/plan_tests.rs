@@ -1,8 +1,10 @@
 //! Command lines, and the plans that they come to.
 
 use clap::{CommandFactory, Parser as _};
+use seqgen::derive::Label;
 
 use super::*;
+use crate::client::profiles::Derived;
 
 fn plan(line: &str) -> Plan {
     Plan::with("host".into(), Args::try_parse_from(line.split(' ')).unwrap(), None).unwrap()
@@ -21,7 +23,7 @@ fn ports(line: &str) -> String {
         Source::Ports(steps) => {
             steps.iter().map(|s| format!("{}{}", s.protocol, s.port)).collect::<Vec<_>>().join(" ")
         }
-        Source::Pad { path, .. } => panic!("took the pad {}", path.display()),
+        Source::Pad { path, .. } | Source::Key(KeySource { path, .. }) => panic!("took {}", path.display()),
     }
 }
 
@@ -160,6 +162,8 @@ fn office() -> Profile {
         name: "office".into(),
         address: "server.example".into(),
         file: None,
+        key: None,
+        derived: Derived::default(),
         ports: Some(vec![Step::parse("7000", Protocol::Tcp).unwrap()]),
         udp: true,
         delay: Some(30),
@@ -234,6 +238,124 @@ fn what_a_profile_and_the_command_line_say_must_go_together() {
     let patient = Profile { wait: None, ..office() };
     assert_eq!(with_profile("", &patient), Err(Misuse::RetryWithoutWait));
     assert_eq!(with_profile("-w 22", &patient).unwrap().retries, 2);
+}
+
+fn key(line: &str) -> KeySource {
+    match plan(line).source {
+        Source::Key(source) => source,
+        other => panic!("took {other:?}"),
+    }
+}
+
+#[test]
+fn takes_a_key_and_all_that_goes_with_it() {
+    let usual = key("knock -k key host");
+    let form = Wanted::default().form().unwrap();
+    assert_eq!(
+        usual,
+        KeySource {
+            path: "key".into(),
+            label: None,
+            counting: Counting::Knocks { from: None },
+            sender: Sender::Ours,
+            form: form.clone(),
+            resync: false,
+        }
+    );
+    assert_eq!((form.shape().length, form.first_hits()), (5, 64_512));
+    let line = "knock --key key --label gate --counter 7 --unbound --length 3 --proto mixed --ports 1-9,20 \
+                --exclude 5 --resync host";
+    let chosen = key(line);
+    assert_eq!(chosen.label, Some(Label::new("gate").unwrap()));
+    assert_eq!((chosen.counting, chosen.sender), (Counting::Knocks { from: Some(7) }, Sender::Anybody));
+    assert_eq!((chosen.form.shape().length, chosen.form.first_hits()), (3, 18));
+    assert!(chosen.resync);
+    let timed = key("knock -k key --step 30s --as ::ffff:192.0.2.7 host");
+    assert_eq!(timed.counting, Counting::Time("30".parse().unwrap()));
+    assert_eq!(timed.sender, Sender::As("192.0.2.7".parse().unwrap()));
+}
+
+#[test]
+fn the_address_that_the_server_sees_decides_on_the_family() {
+    assert_eq!(plan("knock -k key --as 192.0.2.7 host").family, Family::V4);
+    assert_eq!(plan("knock -k key --as ::ffff:192.0.2.7 host").family, Family::V4);
+    assert_eq!(plan("knock -k key --as 2001:db8::7 host").family, Family::V6);
+    for line in ["-4 --as 2001:db8::7", "-6 --as 192.0.2.7", "--source 192.0.2.2 --as 2001:db8::7"] {
+        let said = refusal(&format!("knock -k key {line} host"));
+        assert!(said.contains("is not of the family that is to be knocked over"), "{said}");
+    }
+}
+
+#[test]
+fn refuses_what_does_not_go_with_a_key_or_without_one() {
+    for (line, message) in [
+        ("-k key -f seqs host", "cannot be used with"),
+        ("-k key -u host", "cannot be used with"),
+        ("-k key host 7000", "cannot be used with"),
+        ("-k key --as 192.0.2.7 --both host", "cannot be used with"),
+        ("-k key --as 192.0.2.7 --unbound host", "cannot be used with"),
+        ("-k key --as 192.0.2 host", "`192.0.2` is not an IP address"),
+        ("-k key --as 0.0.0.0 host", "0.0.0.0 is the address of no single host"),
+        ("-k key --step 30 --counter 1 host", "cannot be used with"),
+        ("-k key --step 30 --resync host", "--resync does not go with steps of time"),
+        ("-k key --step 0 host", "`0` is not a number of seconds from 1 to 86400"),
+        ("-k key --counter -1 host", "'-1'"),
+        ("-k key --counter 18446744073709551616 host", "'18446744073709551616'"),
+        ("-k key --length 2 host", "2 is not in 3..=32"),
+        ("-k key --length 33 host", "33 is not in 3..=32"),
+        ("-k key --proto sctp host", "'sctp'"),
+        ("-k key --ports 9-1 host", "did you mean 1-9?"),
+        ("-k key --ports 0 host", "port 0 is out of range"),
+        ("-k key --exclude x host", "`x` is not a port number"),
+        ("-k key --ports 1-4 host", "no sequence can look like that: 5 different ports are needed"),
+        ("--label gate host 1", "--label needs --key"),
+        ("--step 30 host 1", "--step needs --key"),
+        ("--counter 1 -f seqs host", "--counter needs --key"),
+        ("--as 192.0.2.7 -f seqs host", "--as needs --key"),
+        ("--unbound host 1", "--unbound needs --key"),
+        ("--length 5 host 1", "--length needs --key"),
+        ("--proto tcp host 1", "--proto needs --key"),
+        ("--ports 1-9 host 1", "--ports needs --key"),
+        ("--exclude 1 host 1", "--exclude needs --key"),
+    ] {
+        let said = refusal(&format!("knock {line}"));
+        assert!(said.contains(message), "{line}: {said}");
+    }
+    let long = "x".repeat(256);
+    assert!(refusal(&format!("knock -k key --label {long} host")).contains("at most 255 bytes"));
+}
+
+#[test]
+fn a_profile_with_a_key_says_what_the_command_line_does_not() {
+    let derived = Derived {
+        label: Some(Label::new("gate").unwrap()),
+        step: Some("30".parse().unwrap()),
+        sender: Sender::As("192.0.2.7".parse().unwrap()),
+        wanted: Wanted { length: Some(7), ..Wanted::default() },
+    };
+    let profile = Profile { key: Some("/key".into()), derived, ports: None, udp: false, ..office() };
+    let source = |line: &str| match with_profile(line, &profile).unwrap().source {
+        Source::Key(source) => source,
+        other => panic!("took {other:?}"),
+    };
+    let usual = source("");
+    assert_eq!((usual.path.to_str(), usual.label), (Some("/key"), Some(Label::new("gate").unwrap())));
+    assert_eq!(usual.counting, Counting::Time("30".parse().unwrap()));
+    assert_eq!((usual.sender, usual.form.shape().length), (Sender::As("192.0.2.7".parse().unwrap()), 7));
+    let chosen = source("-k other --label door --step 60 --unbound --length 9 --ports 1-100");
+    assert_eq!((chosen.path.to_str(), chosen.label), (Some("other"), Some(Label::new("door").unwrap())));
+    assert_eq!((chosen.counting, chosen.sender), (Counting::Time("60".parse().unwrap()), Sender::Anybody));
+    assert_eq!((chosen.form.shape().length, chosen.form.first_hits()), (9, 100));
+    assert_eq!(source("--ports 1-100").form.shape().length, 7);
+    assert_eq!(with_profile("--counter 3", &profile), Err(Misuse::CounterWithTime));
+    assert_eq!(with_profile("--resync", &profile), Err(Misuse::ResyncWithTime));
+    assert_eq!(with_profile("-u", &profile), Err(Misuse::UdpWithPad));
+    assert_eq!(with_profile("--label x -f seqs", &profile), Err(Misuse::WithoutKey("--label")));
+    // What is said of the key does not hold for ports.
+    assert!(matches!(with_profile("7000", &profile).unwrap().source, Source::Ports(_)));
+    let both = Profile { family: Some(Family::Both), source: None, ..profile.clone() };
+    let sender = "192.0.2.7".parse().unwrap();
+    assert_eq!(with_profile("", &both), Err(Misuse::SenderFamily(sender, Family::Both)));
 }
 
 #[test]

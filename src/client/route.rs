@@ -68,6 +68,14 @@ pub(super) fn choose(host: &str, addresses: &[Address], outlet: &Outlet) -> Resu
     choose_by(host, addresses, |address| check(address, outlet))
 }
 
+/// Our own address on the way to `address`, which the server sees if nothing on the way replaces it.
+pub(super) fn own_address(host: &str, address: Address, outlet: &Outlet) -> Result<IpAddr, NoWay> {
+    match source_towards(address, outlet) {
+        Ok(own) => Ok(own.ip().to_canonical()),
+        Err(reason) => Err(NoWay { host: host.to_owned(), tried: vec![(address, reason)] }),
+    }
+}
+
 fn choose_by(
     host: &str,
     addresses: &[Address],

@@ -89,28 +89,71 @@ pub(super) fn glance(target: SocketAddr, outlet: &Outlet) -> io::Result<()> {
     connect(target, outlet, GLANCE)
 }
 
-/// Tries to connect until a connection stands or `deadline` is over, and once where it is over already; why the last attempt failed.
-///
-/// `tick` is called before each attempt.
-pub(super) fn opens_by(
+/// A port that is tried again and again until a connection to it has stood once.
+#[derive(Debug)]
+pub(super) struct Shut<T> {
+    /// What the port means to whoever waits for it.
+    pub(super) name: T,
     target: SocketAddr,
-    outlet: &Outlet,
-    deadline: Instant,
-    mut tick: impl FnMut(),
-) -> io::Result<()> {
-    if Instant::now() >= deadline {
-        return glance(target, outlet);
+    limit: Duration,
+    /// Why the last attempt failed.
+    pub(super) reason: io::Error,
+}
+
+impl<T> Shut<T> {
+    /// A port that nobody has tried yet.
+    pub(super) fn new(name: T, target: SocketAddr) -> Shut<T> {
+        Shut { name, target, limit: FIRST_ATTEMPT, reason: io::ErrorKind::NotConnected.into() }
     }
-    let mut limit = FIRST_ATTEMPT;
-    loop {
-        tick();
+
+    /// Tries once, more patiently than before; whether a connection stood.
+    fn try_until(&mut self, deadline: Instant, outlet: &Outlet) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
         // An attempt that may take no time at all is none.
-        match connect(target, outlet, limit.min(left).max(FIRST_ATTEMPT)) {
-            Ok(()) => return Ok(()),
-            Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => limit = (2 * limit).min(LONGEST_ATTEMPT),
-            Err(_) => thread::sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))),
+        match connect(self.target, outlet, self.limit.min(left).max(FIRST_ATTEMPT)) {
+            Ok(()) => return true,
+            Err(error) => self.reason = error,
+        }
+        if !self.refuses() {
+            self.limit = (2 * self.limit).min(LONGEST_ATTEMPT);
+        }
+        false
+    }
+
+    /// Whether the last attempt ended before its time.
+    fn refuses(&self) -> bool {
+        self.reason.kind() != io::ErrorKind::TimedOut
+    }
+}
+
+/// Tries to connect to all ports of `shut` in turn, each until a connection to it has stood once, until none is left or
+/// `deadline` is over; those that are left then.  Each is tried once at least.
+///
+/// In turn, since a door that opens may be shut again before another one opens.
+///
+/// `tick` is called before each attempt, `opened` after the one that stood.
+pub(super) fn until_open<T>(
+    mut shut: Vec<Shut<T>>,
+    outlet: &Outlet,
+    deadline: Instant,
+    mut tick: impl FnMut(&T),
+    mut opened: impl FnMut(&T),
+) -> Vec<Shut<T>> {
+    loop {
+        shut.retain_mut(|port| {
+            tick(&port.name);
+            let stood = port.try_until(deadline, outlet);
+            if stood {
+                opened(&port.name);
+            }
+            !stood
+        });
+        let left = deadline.saturating_duration_since(Instant::now());
+        if shut.is_empty() || left.is_zero() {
+            return shut;
+        }
+        if shut.iter().all(Shut::refuses) {
+            thread::sleep(PAUSE.min(left));
         }
     }
 }
@@ -121,6 +164,7 @@ fn connect(target: SocketAddr, outlet: &Outlet, limit: Duration) -> io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
@@ -153,25 +197,51 @@ mod tests {
         }
     }
 
+    fn until(target: SocketAddr, deadline: Instant, mut tick: impl FnMut()) -> io::Result<()> {
+        let shut = vec![Shut::new((), target)];
+        let left = until_open(shut, &Outlet::default(), deadline, |()| tick(), |()| ());
+        left.into_iter().next().map_or(Ok(()), |shut| Err(shut.reason))
+    }
+
     #[test]
     fn tells_open_from_shut() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let target = listener.local_addr().unwrap();
         glance(target, &Outlet::default()).unwrap();
-        opens_by(target, &Outlet::default(), Instant::now(), || ()).unwrap();
+        until(target, Instant::now(), || ()).unwrap();
         drop(listener);
         glance(target, &Outlet::default()).unwrap_err();
         let mut attempts = 0;
-        let error =
-            opens_by(target, &Outlet::default(), Instant::now() + 2 * PAUSE, || attempts += 1).unwrap_err();
+        let error = until(target, Instant::now() + 2 * PAUSE, || attempts += 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert!((1..=4).contains(&attempts), "{attempts}");
         let (mut attempts, mut again) = (0, None);
-        opens_by(target, &Outlet::default(), Instant::now() + 100 * PAUSE, || {
+        until(target, Instant::now() + 100 * PAUSE, || {
             attempts += 1;
             again = again.take().or_else(|| (attempts == 2).then(|| TcpListener::bind(target).unwrap()));
         })
         .unwrap();
         assert!(again.is_some(), "it opened after {attempts} attempts");
+    }
+    #[test]
+    fn a_port_that_is_open_only_until_another_one_opens_is_seen_open() {
+        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (first, second) = (bind(), bind());
+        let targets = [&first, &second].map(|listener| listener.local_addr().unwrap());
+        let (first, second) = (RefCell::new(Some(first)), RefCell::new(Some(second)));
+        drop(first.take());
+        let left = until_open(
+            targets.into_iter().enumerate().map(|(i, target)| Shut::new(i, target)).collect(),
+            &Outlet::default(),
+            Instant::now() + 100 * PAUSE,
+            |_| (),
+            |&name| {
+                if name == 1 {
+                    drop(second.take());
+                    *first.borrow_mut() = Some(TcpListener::bind(targets[0]).unwrap());
+                }
+            },
+        );
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
-use super::init_counter::InitCounter;
+use super::counter_wish::InitCounter;
 use crate::config::is_interface_name;
 
 /// Opens doors for whoever knocks the right ports in the right order

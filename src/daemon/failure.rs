@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::init_counter::InitFailure;
+use super::counter_wish::InitFailure;
 #[cfg(target_os = "linux")]
 use super::pidfile::PidFileError;
 #[cfg(target_os = "linux")]

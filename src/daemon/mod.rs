@@ -6,6 +6,7 @@ mod capture_thread;
 #[cfg(target_os = "linux")]
 mod changes;
 mod check;
+mod counter_wish;
 #[cfg(target_os = "linux")]
 mod detach;
 #[cfg(target_os = "linux")]
@@ -32,8 +33,9 @@ mod status;
 #[cfg(target_os = "linux")]
 use crate::capture;
 pub use args::Args;
+pub use counter_wish::{InitCounter, InitFailure};
 pub use failure::Failure;
-pub use init_counter::{InitCounter, InitFailure};
+
 #[cfg(target_os = "linux")]
 pub use pad_watch::PadWatch;
 #[cfg(target_os = "linux")]

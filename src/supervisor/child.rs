@@ -11,10 +11,11 @@ use log::error;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use zeroize::Zeroize as _;
 
 use crate::moment::Moment;
 use crate::wire::{
-    BadMessage, Frames, ORDER_SIZE, OrderMessage, SIGHTING_SIZE, Setup, Sight, decode, encode,
+    BadMessage, Frames, ORDER_SIZE, OrderMessage, SIGHTING_SIZE, Setup, Sight, append, decode,
 };
 
 /// The program that runs here, even if there is another one of its name by now.
@@ -96,7 +97,8 @@ impl Child {
             frames: Frames::default(),
             confined: false,
             queue: VecDeque::new(),
-            unsent: Vec::new(),
+            // Never has to grow, which would leave copies behind.
+            unsent: Vec::with_capacity((PORTION + 1) * ORDER_SIZE),
             moved: false,
             stuck: None,
             unheeding: 0,
@@ -170,7 +172,12 @@ impl Child {
             }
             match send(&self.socket, &self.unsent, SendFlags::NOSIGNAL) {
                 Ok(sent) => {
+                    // There may be keys in it, which are not left behind.
+                    self.unsent[..sent].zeroize();
                     self.unsent.drain(..sent);
+                    if self.unsent.is_empty() {
+                        self.unsent.zeroize();
+                    }
                     self.moved = true;
                 }
                 Err(Errno::INTR) => {}
@@ -189,9 +196,8 @@ impl Child {
                 self.queue.pop_front();
                 continue;
             };
-            match encode::<_, ORDER_SIZE>(&message) {
-                Some(bytes) => self.unsent.extend_from_slice(&bytes),
-                None => error!("an order is too long for its message, which is a fault of knockd"),
+            if !append::<_, ORDER_SIZE>(&message, &mut self.unsent) {
+                error!("an order is too long for its message, which is a fault of knockd");
             }
         }
     }

@@ -1,6 +1,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::wire::encode;
 
 /// A process that does nothing, and the end of its socket at which a test plays it.
 pub(in crate::supervisor) fn played() -> (Child, OwnedFd) {

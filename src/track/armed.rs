@@ -8,13 +8,16 @@ use seqgen::derive::{CounterKey, Form};
 use seqgen::sequence::{Protocol, Sequence, Step};
 use slab::Slab;
 
-use super::exposure::EXPOSABLE;
 use super::guard::Limit;
 use super::sources::Class;
 use crate::message::{BoundSlot, Slot, SlotId};
 
 /// How many ports there are, and one that is none.
 const PORTS: usize = 1 << 16;
+
+/// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
+/// chance, and too well known to be used.
+const EXPOSABLE: usize = 5;
 
 /// An armed slot's place.  Another slot that takes the place later has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

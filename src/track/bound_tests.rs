@@ -14,7 +14,7 @@ fn form(length: usize, protocols: Protocols) -> Arc<Form> {
 }
 
 fn key(number: u8) -> CounterKey {
-    CounterKey::from_bytes([number; 32])
+    CounterKey::from_bytes(&[number; 32])
 }
 
 fn bound(id: u64, number: u8) -> BoundSlot {

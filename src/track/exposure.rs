@@ -10,10 +10,6 @@ use super::armed::ArmedSlot;
 use super::attempt::Attempt;
 use crate::message::Report;
 
-/// With this many hits or more, a line that was shown to the wire without opening is too good to throw away unused by
-/// chance, and too well known to be used.
-pub(super) const EXPOSABLE: usize = 5;
-
 /// With more stray packets than this since the attempt's first hit, what the source has shown in between proves nothing:
 /// two full scans within the door's `seq_timeout` show most lines.  Of so many packets in any order, fewer than one in
 /// forty thousand lines can have been hit by chance.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The size of what the executor says, in bytes: the longest sequence fits.
 pub const ORDER_SIZE: usize = 160;
@@ -21,6 +22,18 @@ pub fn encode<T: Serialize, const SIZE: usize>(message: &T) -> Option<[u8; SIZE]
     Some(bytes)
 }
 
+/// Puts the bytes of a message behind others, and nowhere else; `false` if they are more than it may have.
+pub fn append<T: Serialize, const SIZE: usize>(message: &T, to: &mut Vec<u8>) -> bool {
+    let before = to.len();
+    to.resize(before + SIZE, 0);
+    let fits = postcard::to_slice(message, &mut to[before..]).is_ok();
+    if !fits {
+        to[before..].zeroize();
+        to.truncate(before);
+    }
+    fits
+}
+
 /// The message in these bytes; what is left over must be zeros, and there are no other bytes for the same message.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, BadMessage> {
     let (message, rest) = postcard::take_from_bytes(bytes).map_err(|_| BadMessage)?;
@@ -28,8 +41,8 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, BadMes
         return Err(BadMessage);
     }
     // postcard takes numbers that are longer than they need be.
-    let mut again = [0; SIGHTING_SIZE];
-    let again = postcard::to_slice(&message, &mut again).map_err(|_| BadMessage)?;
+    let mut again = Zeroizing::new([0; SIGHTING_SIZE]);
+    let again = postcard::to_slice(&message, &mut *again).map_err(|_| BadMessage)?;
     (*again == bytes[..bytes.len() - rest.len()]).then_some(message).ok_or(BadMessage)
 }
 
@@ -47,10 +60,19 @@ impl<const SIZE: usize> Default for Frames<SIZE> {
     }
 }
 
+impl<const SIZE: usize> Drop for Frames<SIZE> {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
 impl<const SIZE: usize> Frames<SIZE> {
-    /// Adds what was read.
+    /// Adds what was read.  What was handed out before is overwritten, for there may have been keys in it.
     pub fn add(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.taken);
+        let left = self.bytes.len() - self.taken;
+        self.bytes.copy_within(self.taken.., 0);
+        self.bytes[left..].zeroize();
+        self.bytes.truncate(left);
         self.taken = 0;
         self.bytes.extend_from_slice(bytes);
     }

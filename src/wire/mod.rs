@@ -9,7 +9,7 @@ mod order;
 mod plan;
 mod sighting;
 
-pub use frame::{BadMessage, Frames, ORDER_SIZE, SIGHTING_SIZE, decode, encode};
+pub use frame::{BadMessage, Frames, ORDER_SIZE, SIGHTING_SIZE, append, decode, encode};
 pub use order::{Instruction, OrderMessage, Reader, Strength, WireBound, WireFlags, WireSlot};
 pub use plan::messages;
 pub use sighting::{

@@ -227,9 +227,9 @@ pub struct WireBound {
     key: WireKey,
 }
 
-/// The bytes of a key, which are not left behind.
+/// The bytes of a key: on the heap, and overwritten in the end, so that they are not left behind.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct WireKey(Zeroizing<[u8; 32]>);
+struct WireKey(Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for WireKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -245,7 +245,7 @@ impl From<&BoundSlot> for WireBound {
             door: narrow(slot.door),
             form: narrow(slot.form),
             limit: slot.limit.map(|limit| (limit.strays, limit.from_before)),
-            key: WireKey(Zeroizing::new(*slot.key.as_bytes())),
+            key: WireKey(Zeroizing::new(slot.key.as_bytes().to_vec())),
         }
     }
 }
@@ -258,7 +258,7 @@ impl TryFrom<WireBound> for BoundSlot {
         Ok(BoundSlot {
             id: SlotId(slot.id),
             door: wide(slot.door)?,
-            key: CounterKey::from_bytes(*slot.key.0),
+            key: CounterKey::from_bytes(slot.key.0.as_slice().try_into().map_err(|_| BadMessage)?),
             form: wide(slot.form)?,
             limit: slot.limit.map(|(strays, from_before)| Limit { strays, from_before }),
         })

@@ -50,7 +50,7 @@ fn bound() -> impl Strategy<Value = BoundSlot> {
         |(id, door, key, form, limit)| BoundSlot {
             id: SlotId(id),
             door: usize::try_from(door).unwrap(),
-            key: CounterKey::from_bytes(key),
+            key: CounterKey::from_bytes(&key),
             form: usize::try_from(form).unwrap(),
             limit,
         },
@@ -238,7 +238,7 @@ fn a_key_is_not_shown() {
     let slot = BoundSlot {
         id: SlotId(u64::MAX),
         door: usize::try_from(u32::MAX).unwrap(),
-        key: CounterKey::from_bytes([0x5a; 32]),
+        key: CounterKey::from_bytes(&[0x5a; 32]),
         form: usize::try_from(u32::MAX).unwrap(),
         limit: Some(Limit { strays: u16::MAX, from_before: true }),
     };

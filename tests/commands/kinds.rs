@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 /// Blocks that no shell runs and no configuration holds: a file, one line of the block, and the test or script that shows
 /// that it is right.
-pub(crate) const SHOWN: [(&str, &str, &str); 5] = [
+pub(crate) const SHOWN: &[(&str, &str, &str)] = &[
     // A pattern, not a configuration.
     ("knockd.conf.5", "[section]", "tests/config/main.rs"),
     (
@@ -37,6 +37,23 @@ pub(crate) const SHOWN: [(&str, &str, &str); 5] = [
         "seqgen.1",
         "log2(m^L * P * (P-1) * ... * (P-L+1) * (1 - 2/L!))",
         "seqgen/src/generate/shape.rs::counts_what_there_is",
+    ),
+    // Formulas and a key file: what follows from them is compared.
+    (
+        "derivation.md",
+        "TAG            = \"knockd-sequence-v1\"",
+        "seqgen/tests/derivation.rs::the_library_agrees_with_the_vectors",
+    ),
+    (
+        "derivation.md",
+        "below(n)        = the next word w for which w < floor(2^32 / n) · n, modulo n; other words are skipped",
+        "seqgen/tests/derivation.rs::the_library_agrees_with_the_vectors",
+    ),
+    ("derivation.md", "# knock key v1", "seqgen/tests/derivation.rs::the_document_has_vectors_of_the_file"),
+    (
+        "derivation.md",
+        "# knock label key v1: gate",
+        "seqgen/tests/derivation.rs::the_document_has_vectors_of_the_file",
     ),
     ("README.md", "All 8 steps happened.", "tests/lab/demo.rs::the_readme_shows_what_the_demo_prints"),
 ];

@@ -5,6 +5,7 @@
 #[cfg(unix)]
 mod commands;
 mod hits;
+mod key;
 #[cfg(target_os = "linux")]
 mod lab;
 mod options;

@@ -15,6 +15,16 @@ fn help_names_every_option_and_both_forms() {
             "-6, --ipv6",
             "-v, --verbose",
             "-f, --file <FILE>",
+            "-k, --key <FILE>",
+            "--label <LABEL>",
+            "--step <SECONDS>",
+            "--counter <N>",
+            "--as <ADDRESS>",
+            "--unbound",
+            "--length <N>",
+            "--proto <PROTO>",
+            "--ports <RANGES>",
+            "--exclude <RANGES>",
             "-w, --wait <PORT[/SECONDS]>",
             "--retry <N>",
             "--resync",
@@ -30,6 +40,7 @@ fn help_names_every_option_and_both_forms() {
             "-h, --help",
             "knock [OPTIONS] HOST PORT",
             "knock [OPTIONS] --file FILE HOST",
+            "knock [OPTIONS] --key FILE [--label LABEL] HOST",
         ] {
             assert!(help.contains(word), "no {word:?} in {help}");
         }

@@ -101,6 +101,28 @@ fn both_with_wait_knocks_only_where_the_port_is_shut() {
 }
 
 #[test]
+fn a_door_of_one_family_that_is_shut_before_the_other_opens_is_not_knocked_at_again() {
+    in_lab("a_door_of_one_family_that_is_shut_before_the_other_opens_is_not_knocked_at_again", || {
+        both_families();
+        let catcher = Catcher::at((V6, 7000));
+        let pad = Pad::new(" 7000:udp,1001:udp\n 7000:udp,1002:udp\n 7000:udp,1003:udp\n");
+        let ran = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                catcher.hit();
+                let six = TcpListener::bind((V6, 22)).unwrap();
+                six.accept().unwrap();
+                drop(six);
+                let four = TcpListener::bind((V4, 22)).unwrap();
+                four.accept().unwrap();
+            });
+            pad.knock("-d 0 --both -w 22/60 --retry 1 -v both.example")
+        });
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(struck(&pad), 2);
+    });
+}
+
+#[test]
 fn an_interface_may_be_chosen() {
     in_lab("an_interface_may_be_chosen", || {
         for name in ["one", "two"] {

@@ -1,6 +1,8 @@
 //! Profiles: where they are read from, what they stand for, and that a bad file uses nothing.
 
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -16,7 +18,9 @@ impl Home {
         let home = Home(tempfile::tempdir().unwrap());
         let config = home.config();
         fs::create_dir_all(config.parent().unwrap()).unwrap();
-        fs::write(config, profiles).unwrap();
+        fs::write(&config, profiles).unwrap();
+        #[cfg(unix)]
+        chmod(&config, 0o600);
         home
     }
 
@@ -42,6 +46,12 @@ impl Home {
     }
 }
 
+#[cfg(unix)]
+fn chmod(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
 const LOOPBACK: &str = "[office]\naddress = '127.0.0.1'\nports = [1, '2:udp']\ndelay = 0\n";
 
 #[test]
@@ -61,6 +71,11 @@ fn the_file_is_found_where_it_belongs_or_where_it_is_said_to_be() {
     fs::write(&elsewhere, LOOPBACK.replace("127.0.0.1", "127.0.0.2")).unwrap();
     let chosen = home.path().join("chosen.toml");
     fs::write(&chosen, LOOPBACK.replace("127.0.0.1", "127.0.0.3")).unwrap();
+    // Whatever the umask of whoever runs the tests.
+    #[cfg(unix)]
+    for path in [&elsewhere, &chosen] {
+        chmod(path, 0o644);
+    }
     let run = |xdg: &str, config: Option<&Path>| {
         let mut command = assert_cmd::Command::new(KNOCK);
         command.env("HOME", home.path()).env("XDG_CONFIG_HOME", xdg).args(["--dry-run", "office"]);
@@ -161,7 +176,7 @@ fn what_does_not_fit_a_profile_ends_with_2() {
     for (line, message) in [
         ("ofice", "`ofice` is no profile in "),
         ("ofice", "config.toml (office, none), and a host needs ports to hit"),
-        ("none", "the profile `none` has neither `file` nor `ports`"),
+        ("none", "the profile `none` has neither `file` nor `key` nor `ports`"),
         ("--resync office", "--resync needs --file"),
         ("--retry 1 office", "--retry needs --wait"),
         ("-w 1 office", "--wait cannot try port 1,"),
@@ -190,4 +205,49 @@ fn a_file_that_cannot_be_read_ends_with_2() {
             ran.refused(2, &format!("knock: the profiles in {path} cannot be read: {reason}"));
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_somebody_else_can_change_is_not_used() {
+    let catcher = Catcher::new();
+    let line = format!(" {}:udp,1:udp\n", catcher.port());
+    let home = Home::with("[office]\naddress = '127.0.0.1'\nfile = '~/seqs'\n");
+    let seqs = home.seqs(&line);
+    let config = home.config();
+    let shown = config.display().to_string();
+    for (mode, whom) in [(0o620, "its group"), (0o602, "others"), (0o666, "its group and others")] {
+        chmod(&config, mode);
+        let said = format!(
+            "knock: the profiles in {shown} are not used, since {whom} can write to that file, and choose where you \
+             knock and with what: chmod go-w {shown}\n"
+        );
+        for command in ["office", "--list", "--dry-run office", "office -- true"] {
+            home.knock(command).refused(2, &said);
+        }
+        home.knock(&format!("--config {shown} 127.0.0.1 1")).refused(2, &said);
+        // Whoever says all of it gets along without the file.
+        assert_eq!(home.knock("-v -4 localhost 1").out, "hitting tcp 127.0.0.1:1\n");
+    }
+    catcher.assert_nothing();
+    assert_eq!(fs::read_to_string(&seqs).unwrap(), line);
+    for mode in [0o400, 0o644] {
+        chmod(&config, mode);
+        home.knock("--dry-run office").out.lines().next().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_user_is_not_used_and_one_of_roots_is() {
+    let somebody = crate::support::Unprivileged::new();
+    let file = somebody.pad(LOOPBACK, 0o644);
+    let path = file.to_str().unwrap();
+    if fs::metadata(&file).unwrap().uid() == 65534 {
+        let said =
+            format!("knock: the profiles in {path} are not used, since that file belongs to user 65534");
+        knock(["--config", path, "--list"]).refused(2, &said);
+        std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+    }
+    assert_eq!(somebody.knock(["--config", path, "-v", "office"]).out.lines().count(), 2);
 }

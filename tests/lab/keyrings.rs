@@ -78,6 +78,16 @@ impl Keyring {
         self.hits(Counting::Counter, counter, from)
     }
 
+    /// The bytes of the key, and of the key for its label.
+    pub(crate) fn secrets(&self) -> ([u8; 32], [u8; 32]) {
+        (*self.key.as_bytes(), *self.key.label_key(&self.label).as_bytes())
+    }
+
+    /// The bytes of what the sequences of a counter follow from.
+    pub(crate) fn counter_secret(&self, counting: Counting, counter: u64) -> [u8; 32] {
+        *self.key.label_key(&self.label).counter_key(counting, counter, &usual_form()).as_bytes()
+    }
+
     /// Knocks from an address of this host, bound to it.
     pub(crate) fn knock(&self, host: &Host, from: &str, counter: u64) {
         send(host, from, SERVER, &self.counted(counter, Some(from)));

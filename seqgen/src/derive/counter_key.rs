@@ -12,16 +12,18 @@ use crate::sequence::{Sequence, Step};
 
 /// The key for one counter: neither the label key nor another counter's follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CounterKey(Secret);
+pub struct CounterKey(Box<Secret>);
 
 impl CounterKey {
-    pub(super) fn new(secret: Secret) -> CounterKey {
+    pub(super) fn new(secret: Box<Secret>) -> CounterKey {
         CounterKey(secret)
     }
 
     /// The counter key of these bytes.
-    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> CounterKey {
-        CounterKey(bytes.into())
+    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> CounterKey {
+        let mut secret = Box::<Secret>::default();
+        secret.bytes_mut().copy_from_slice(bytes);
+        CounterKey(secret)
     }
 
     /// Its bytes.

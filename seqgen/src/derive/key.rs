@@ -83,7 +83,9 @@ impl LabelKey {
             .field(&[form.length()])
             .field(form.ranges())
             .field(form.protocols());
-        CounterKey::new(mac.finish())
+        let mut key = Box::<Secret>::default();
+        mac.finish_into(&mut key);
+        CounterKey::new(key)
     }
 }
 

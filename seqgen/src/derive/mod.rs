@@ -4,10 +4,9 @@
 //! whole [`Key`] gives one [`LabelKey`] for each host; this gives a [`CounterKey`] for each counter, whose sequence
 //! may be bound to the address that it is knocked from.
 //!
-//! Keys are overwritten with zeros when they are dropped, and so are the states of HMAC and the words that ports are
-//! drawn from.  What is not: copies that the compiler leaves on the stack, above all where a [`CounterKey`] is moved,
-//! since unlike the others it does not lie on the heap; the key block that HMAC mixes its pads into; and derived
-//! sequences themselves, which are kept like those of a pad, and soon go over the wire in the clear anyhow.
+//! Keys lie on the heap, so that moving one leaves no copy behind.  They are overwritten when they are dropped, and so are
+//! sequences, the states of HMAC and the words that ports are drawn from.  What is not: copies that the compiler leaves
+//! on the stack while it works with one, and the key block that HMAC mixes its pads into.
 
 mod counter_key;
 mod fingerprint;

@@ -30,9 +30,21 @@ impl LockedPad {
     /// one is, this is an error ([`PadErrorKind::AlreadyStruck`], [`PadErrorKind::Vanished`]), nothing is written,
     /// and it must not be used; the same holds for every other error, though lines may have been struck then.
     pub fn strike(&mut self, lines: &[&Line]) -> Result<(), PadError> {
+        self.strike_after(lines.len().saturating_sub(1), lines)
+    }
+
+    /// Strikes `lines`, live ones read from this pad, durably, each of which is to be used.
+    ///
+    /// Like [`strike`](LockedPad::strike), but it insists on each line as that does on the last one.
+    pub fn strike_all(&mut self, lines: &[&Line]) -> Result<(), PadError> {
+        self.strike_after(0, lines)
+    }
+
+    /// Strikes `lines`, of which the first `skipped` need not be live any more.
+    fn strike_after(&mut self, skipped: usize, lines: &[&Line]) -> Result<(), PadError> {
         leads_to(&self.path, &self.file)?;
         let places = self.find(lines)?;
-        if let (Some(line), Some(place)) = (lines.last(), places.last()) {
+        for (line, place) in lines.iter().zip(&places).skip(skipped) {
             let number = line.number;
             match place {
                 Place::Live(_) => {}

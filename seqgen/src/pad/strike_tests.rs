@@ -141,6 +141,28 @@ fn nothing_is_written_when_the_last_line_is_not_to_be_had() {
 }
 
 #[test]
+fn where_all_lines_are_to_be_used_each_must_be_live() {
+    let before = " 1,2\n 3,4\n 5,6\n";
+    for (after, number) in [("#1,2\n 3,4\n 5,6\n", 1), (" 1,2\n 5,6\n", 2), (" 1,2\n 3,4\n#5,6\n", 3)] {
+        let file = Pad::new(before);
+        let mut pad = file.open();
+        let lines = live(&mut pad);
+        file.write(after);
+        let refused = kind(pad.strike_all(&lines.iter().collect::<Vec<_>>()));
+        assert!(
+            matches!(refused, PadErrorKind::AlreadyStruck { number: n } | PadErrorKind::Vanished { number: n } if n == number),
+            "{refused}"
+        );
+        assert_eq!(file.text(), after);
+    }
+    let file = Pad::new(before);
+    let mut pad = file.open();
+    let lines = live(&mut pad);
+    pad.strike_all(&lines.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(file.text(), "#1,2\n#3,4\n#5,6\n");
+}
+
+#[test]
 fn a_truncated_pad_has_lost_its_lines() {
     let (result, text) = strike_after(" 1,2\n 3,4\n", 2, "");
     assert!(matches!(kind(result), PadErrorKind::Vanished { number: 2 }));

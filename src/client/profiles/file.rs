@@ -5,13 +5,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::ValueEnum as _;
+use seqgen::derive::Label;
 use seqgen::sequence::Step;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::Profile;
 use super::value::{Word, Words};
+use super::{Derived, Profile};
+use crate::client::key::{Protocol, Sender, StepSeconds, Wanted, parse_ranges};
 use crate::client::outlet::parse_source;
 use crate::client::ports::parse_ports;
 use crate::client::resolve::{Family, is_numeric};
@@ -26,6 +29,16 @@ use crate::report::text;
 struct Written {
     address: Option<Spanned<Word>>,
     file: Option<Spanned<Word>>,
+    key: Option<Spanned<Word>>,
+    label: Option<Spanned<Word>>,
+    step: Option<Spanned<Word>>,
+    #[serde(rename = "as")]
+    sender: Option<Spanned<Word>>,
+    unbound: Option<Spanned<bool>>,
+    length: Option<Spanned<Word>>,
+    proto: Option<Spanned<Word>>,
+    ranges: Option<Spanned<Word>>,
+    exclude: Option<Spanned<Word>>,
     ports: Option<Spanned<Words>>,
     udp: Option<Spanned<bool>>,
     delay: Option<Spanned<Word>>,
@@ -86,10 +99,28 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn profile(mut self, name: String, written: Written) -> Profile {
         self.check_together(&written);
+        self.check_key(&written);
+        let derived = Derived {
+            label: self.value(written.label, Label::new),
+            step: self.value(written.step, StepSeconds::from_str),
+            sender: match self.value(written.sender, parse_source) {
+                Some(address) => Sender::As(address),
+                None if written.unbound.is_some_and(Spanned::into_inner) => Sender::Anybody,
+                None => Sender::Ours,
+            },
+            wanted: Wanted {
+                length: self.value(written.length, length),
+                proto: self.value(written.proto, proto),
+                ranges: self.value(written.ranges, parse_ranges),
+                exclude: self.value(written.exclude, parse_ranges),
+            },
+        };
         Profile {
             name,
             address: self.value(written.address, shown).unwrap_or_default(),
             file: written.file.and_then(|file| self.path(file)),
+            key: written.key.and_then(|key| self.path(key)),
+            derived,
             ports: written.ports.and_then(|ports| self.ports(ports)),
             udp: written.udp.is_some_and(Spanned::into_inner),
             delay: self.value(written.delay, |text| number(text, u32::MAX, "of milliseconds ")),
@@ -102,8 +133,13 @@ impl Reader<'_> {
     }
 
     fn check_together(&mut self, written: &Written) {
-        if let (Some(_), Some(ports)) = (&written.file, &written.ports) {
-            self.refuse(ports.span(), "a profile has either `file` or `ports`");
+        let sources = [
+            written.file.as_ref().map(Spanned::span),
+            written.key.as_ref().map(Spanned::span),
+            written.ports.as_ref().map(Spanned::span),
+        ];
+        for second in sources.into_iter().flatten().skip(1) {
+            self.refuse(second, "a profile has either `file` or `key` or `ports`");
         }
         if let (Some(_), Some(udp)) = (&written.file, &written.udp) {
             self.refuse(
@@ -111,8 +147,36 @@ impl Reader<'_> {
                 "`udp` does not go with `file`, where each sequence says what is expected",
             );
         }
+        if let (Some(_), Some(udp)) = (&written.key, &written.udp) {
+            self.refuse(udp.span(), "`udp` does not go with `key`, where `proto` says what is expected");
+        }
         if let (None, Some(retry)) = (&written.wait, &written.retry) {
             self.refuse(retry.span(), "`retry` needs `wait`, the port that tells whether to knock again");
+        }
+    }
+
+    /// What goes with a key, and what of that does not go together.
+    fn check_key(&mut self, written: &Written) {
+        let span = |word: &Option<Spanned<Word>>| word.as_ref().map(Spanned::span);
+        let unbound = written.unbound.as_ref().filter(|unbound| *unbound.get_ref()).map(Spanned::span);
+        if written.key.is_none() {
+            for (name, at) in [
+                ("label", span(&written.label)),
+                ("step", span(&written.step)),
+                ("as", span(&written.sender)),
+                ("unbound", written.unbound.as_ref().map(Spanned::span)),
+                ("length", span(&written.length)),
+                ("proto", span(&written.proto)),
+                ("ranges", span(&written.ranges)),
+                ("exclude", span(&written.exclude)),
+            ] {
+                if let Some(at) = at {
+                    self.refuse(at, format!("`{name}` needs `key`: it says what is derived from the key"));
+                }
+            }
+        }
+        if let (Some(_), Some(unbound)) = (&written.sender, unbound) {
+            self.refuse(unbound, "`unbound` does not go with `as`, the address that sequences are bound to");
         }
     }
 
@@ -177,6 +241,16 @@ fn shown(text: &str) -> Result<String, &'static str> {
 
 fn number<T: FromStr + Display + Copy>(text: &str, most: T, what: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{}` is not a number {what}from 0 to {most}", text.escape_debug()))
+}
+
+fn length(text: &str) -> Result<u8, String> {
+    let length = text.parse().ok().filter(|length| (3..=32).contains(length));
+    length.ok_or_else(|| format!("`{}` is not a number of ports from 3 to 32", text.escape_debug()))
+}
+
+fn proto(text: &str) -> Result<Protocol, String> {
+    Protocol::from_str(text, false)
+        .map_err(|_| format!("`{}` is not a protocol: tcp, udp or mixed", text.escape_debug()))
 }
 
 fn family(text: &str) -> Result<Family, String> {

@@ -45,6 +45,8 @@ wait = 22
             name: "office".into(),
             address: "server.example".into(),
             file: Some("/home/me/pads/office".into()),
+            key: None,
+            derived: Derived::default(),
             ports: None,
             udp: false,
             delay: Some(30),
@@ -58,6 +60,67 @@ wait = 22
     assert_eq!((home.name.as_str(), home.wait), ("at home", Some("22".parse().unwrap())));
     assert_eq!(home.ports, Some(parse_ports("7000,8000:udp,9000,9001").unwrap().0));
     assert_eq!((home.family, home.source), (Some(Family::V4), Some("192.0.2.2".parse().unwrap())));
+}
+
+#[test]
+fn reads_all_that_goes_with_a_key() {
+    let text = "[a]\naddress = 'x'\nkey = '~/key'\nlabel = 'gate'\nstep = '30s'\nas = '192.0.2.7'\nlength = 7\n\
+                proto = 'mixed'\nranges = '1-9,20'\nexclude = 5\n[b]\naddress = 'y'\nkey = '/key'\nunbound = true\n";
+    let [a, b] = good(text).try_into().unwrap();
+    assert_eq!((a.key, a.ports), (Some("/home/me/key".into()), None));
+    let wanted = Wanted {
+        length: Some(7),
+        proto: Some(Protocol::Mixed),
+        ranges: Some(parse_ranges("1-9,20").unwrap()),
+        exclude: Some(parse_ranges("5").unwrap()),
+    };
+    let sender = Sender::As("192.0.2.7".parse().unwrap());
+    let label = Some(Label::new("gate").unwrap());
+    assert_eq!(a.derived, Derived { label, step: Some("30".parse().unwrap()), sender, wanted });
+    assert_eq!(b.derived, Derived { sender: Sender::Anybody, ..Derived::default() });
+}
+
+#[test]
+fn what_does_not_go_with_a_key_or_without_one_is_refused() {
+    let said = |text: &str| complaints(&format!("[a]\naddress = 'x'\n{text}\n")).join("; ");
+    for (text, expected) in [
+        ("key = '/k'\nports = 1", "t.toml:4:9: a profile has either `file` or `key` or `ports`"),
+        ("key = '/k'\nfile = '/f'", "t.toml:3:7: a profile has either `file` or `key` or `ports`"),
+        ("key = 'k'", "t.toml:3:7: a path that depends on the current directory (begin it with / or ~/)"),
+        (
+            "key = '/k'\nudp = true",
+            "t.toml:4:7: `udp` does not go with `key`, where `proto` says what is expected",
+        ),
+        (
+            "key = '/k'\nas = '192.0.2.7'\nunbound = true",
+            "t.toml:5:11: `unbound` does not go with `as`, the address \
+          that sequences are bound to",
+        ),
+        ("key = '/k'\nstep = '1m'", "t.toml:4:8: `1m` is not a number of seconds from 1 to 86400"),
+        ("key = '/k'\nas = 'x'", "t.toml:4:6: `x` is not an IP address"),
+        ("key = '/k'\nlength = 2", "t.toml:4:10: `2` is not a number of ports from 3 to 32"),
+        ("key = '/k'\nproto = 'TCP'", "t.toml:4:9: `TCP` is not a protocol: tcp, udp or mixed"),
+        ("key = '/k'\nranges = '9-1'", "t.toml:4:10: the range 9-1 is empty; did you mean 1-9?"),
+        (
+            "key = '/k'\nlabel = \"\\u001b\"",
+            "t.toml:4:9: a label has no control characters, but character 1 is one",
+        ),
+    ] {
+        assert_eq!(said(text), expected);
+    }
+    for name in ["label", "step", "as", "length", "proto", "ranges", "exclude"] {
+        let value = match name {
+            "as" => "192.0.2.7",
+            "proto" => "tcp",
+            _ => "7",
+        };
+        let said = said(&format!("ports = 1\n{name} = '{value}'"));
+        assert!(
+            said.ends_with(&format!("`{name}` needs `key`: it says what is derived from the key")),
+            "{said}"
+        );
+    }
+    assert!(said("ports = 1\nunbound = true").contains("`unbound` needs `key`"));
 }
 
 #[test]
@@ -108,7 +171,7 @@ udp = 1
 ";
     let expected = [
         "t.toml:1:1: `stray` is in no profile (begin with the name of a profile, as in [office])",
-        "t.toml:3:1: unknown field `adress`, expected one of `address`, `file`, `ports`",
+        "t.toml:3:1: unknown field `adress`, expected one of `address`, `file`, `key`",
         "t.toml:6:16: port 70000 is out of range (1-65535)",
         "t.toml:7:9: `soon` is not a number of milliseconds from 0 to 4294967295",
         "t.toml:8:10: `ipx` is not a family: ipv4, ipv6 or both",
@@ -119,7 +182,7 @@ udp = 1
         "t.toml:13:9: `retry` needs `wait`, the port that tells whether to knock again",
         "t.toml:13:9: `256` is not a number from 0 to 255",
         "t.toml:15:11: a name is missing here",
-        "t.toml:17:9: a profile has either `file` or `ports`",
+        "t.toml:17:9: a profile has either `file` or `key` or `ports`",
         "t.toml:18:7: `udp` does not go with `file`, where each sequence says what is expected",
         "t.toml:19:6: unknown field `0`",
         "t.toml:20:2: this cannot be the name of a profile (take a word that could be the name of a host, and no address)",

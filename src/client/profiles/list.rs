@@ -6,6 +6,7 @@ use seqgen::pad::{Entry, PadError, ReadPad};
 
 use super::{Profile, Profiles};
 use crate::client::console::Console;
+use crate::client::key::{self, Sender};
 use crate::client::resolve::Family;
 
 /// Prints every profile: its name, its host, where its sequences come from and how many are left, and what is waited for.
@@ -32,14 +33,36 @@ fn address(profile: &Profile) -> String {
 fn knock(profile: &Profile) -> String {
     let source = match (&profile.file, &profile.ports) {
         (Some(path), _) => format!("{} ({})", path.display(), left(path)),
+        (None, None) if profile.key.is_some() => derived(profile),
         (None, Some(ports)) if ports.len() == 1 => "1 port".to_owned(),
         (None, Some(ports)) => format!("{} ports", ports.len()),
-        (None, None) => "neither file nor ports".to_owned(),
+        (None, None) => "neither file nor key nor ports".to_owned(),
     };
     match profile.wait {
         Some(wait) => format!("{source}, waits for {wait}"),
         None => source,
     }
+}
+
+/// Where the key lies, for which label, and what is next; nothing of what follows from it.
+fn derived(profile: &Profile) -> String {
+    let Profile { key: Some(path), derived, .. } = profile else { return String::new() };
+    let mut said = match &derived.label {
+        Some(label) => vec![format!("label {label}")],
+        None => Vec::new(),
+    };
+    said.push(match (key::standing(path, derived.label.as_ref(), derived.step.is_none()), derived.step) {
+        (Err(error), _) => format!("cannot be used: {error}"),
+        (Ok(_), Some(step)) => format!("steps of {step}"),
+        (Ok(Some(next)), None) => format!("counter {next}"),
+        (Ok(None), None) => "not used yet".to_owned(),
+    });
+    said.extend(match derived.sender {
+        Sender::Ours => None,
+        Sender::As(address) => Some(format!("as {address}")),
+        Sender::Anybody => Some("unbound".to_owned()),
+    });
+    format!("{} ({})", path.display(), said.join(", "))
 }
 
 fn left(path: &Path) -> String {

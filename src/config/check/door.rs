@@ -1,14 +1,13 @@
 //! The section of a door.
 
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 use seqgen::generate::Protocols;
 use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
-use super::{Sources, commands, key, path, scans};
+use super::{Sources, commands, key, path, reach, scans};
 use crate::config::blank::{is_blank, trim};
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
@@ -24,10 +23,6 @@ use crate::networks::Networks;
 const SEQ_TIMEOUT: Duration = Duration::from_secs(25);
 /// knockd 0.8's default for `cmd_timeout`.
 const CMD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many lines of a pad are armed unless `one_time_window` says otherwise.
-const WINDOW: NonZeroU16 = NonZeroU16::MIN.saturating_add(4);
-/// How many lines beyond the window are looked at unless `one_time_resync` says otherwise.
-const RESYNC: u16 = 100;
 /// With how many lines left a pad is said to run out unless `one_time_low` says otherwise.
 const LOW: u32 = 5;
 
@@ -159,7 +154,7 @@ fn trigger<'a>(
         Some(DoorKey::OneTimeSequences) => {
             let texts = given.texts(DoorKey::OneTimeSequences, faults)?;
             let paths = path::pads(&texts, given.name, &mut sources.pads, faults);
-            let (window, resync) = reach(given, faults);
+            let (window, resync) = reach::check(given, faults);
             let low = given.read(DoorKey::OneTimeLow, faults, values::low).unwrap_or(LOW);
             let low_command = commands::check_errand(given, DoorKey::OneTimeLowCommand, faults);
             Some(Trigger::OneTime(PadSource { paths, window, resync, low, low_command }))
@@ -176,11 +171,4 @@ fn trigger<'a>(
 /// What a kind of trigger is called.
 fn kind_name(kind: DoorKey) -> &'static str {
     DOOR.iter().find(|(_, key)| *key == kind).map_or("", |(name, _)| name)
-}
-
-/// How many one-time sequences are armed at once, and how many beyond these two in a row may be.
-pub(super) fn reach(given: &Given<'_, DoorKey>, faults: &mut Faults) -> (NonZeroU16, u16) {
-    let window = given.read(DoorKey::OneTimeWindow, faults, values::window).unwrap_or(WINDOW);
-    let resync = given.read(DoorKey::OneTimeResync, faults, values::resync).unwrap_or(RESYNC);
-    (window, resync)
 }

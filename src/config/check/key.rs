@@ -8,7 +8,7 @@ use seqgen::derive::{Form, Label, Mode};
 use seqgen::generate::{Impossible, Pool, PortRange, Protocols, Shape};
 
 use super::given::Given;
-use super::{door, path};
+use super::{path, reach};
 use crate::config::directives::DoorKey;
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
@@ -76,7 +76,7 @@ pub(super) fn check<'a>(
     let mode = step.map_or(Mode::Counter, |step| Mode::Time { step });
     let bind = given.yes_or_no(DoorKey::OneTimeBind, faults).unwrap_or(true);
     let form = form(given, faults).map(|form| taken.share(form));
-    let (window, resync) = door::reach(given, faults);
+    let (window, resync) = reach::check(given, faults);
     let lines_only = [DoorKey::OneTimeLow, DoorKey::OneTimeLowCommand];
     say_idle(given, &lines_only, "a key never runs out", faults);
     if given.entry(DoorKey::OneTimeStep).is_some() {

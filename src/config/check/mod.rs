@@ -6,6 +6,7 @@ mod given;
 mod key;
 mod options;
 mod path;
+mod reach;
 mod scans;
 
 pub(crate) use options::is_interface_name;

@@ -170,12 +170,13 @@ impl DoorKey {
         let mut moved = match self.window(around, &mut dropped) {
             Ok(counters) => {
                 let mut moved = self.hold(&counters, slots);
-                if self.said.take().is_some() {
-                    moved.news = Some(News::Fine(format!("{} can be used again", self.path.display())));
-                }
-                if let Some(words) = self.far_future(&counters, around.unix_time) {
-                    moved.news = self.say(words).map(News::Trouble);
-                }
+                moved.news = match self.far_future(&counters, around.unix_time) {
+                    Some(words) => self.say(words).map(News::Trouble),
+                    None => self
+                        .said
+                        .take()
+                        .map(|_| News::Fine(format!("{} can be used again", self.path.display()))),
+                };
                 moved
             }
             Err(trouble) => {
@@ -258,8 +259,8 @@ impl DoorKey {
         let usual = u64::from(step.get()) * (STEPS_OFF + 2);
         (counters.is_empty() && wait > usual).then(|| {
             format!(
-                "{}: the steps of time for the next {wait} s were used already, or the clock was set back; it opens nothing \
-                 until then",
+                "{}: the steps of time until {begins} s after 1970 were used already, or the clock was set back; it opens \
+                 nothing until then",
                 self.path.display()
             )
         })

@@ -1,0 +1,581 @@
+//! Sequences from a key: which one is hit, that its number is used up before the first hit, and that none is used in vain.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use seqgen::derive::{Form, Key, KeyMaterial, Label, Mode};
+use seqgen::generate::{Pool, PortRange, Protocols, Shape};
+use tempfile::TempDir;
+
+use crate::support::{Catcher, KNOCK, LONG, Ran};
+
+/// A person with a key, whose client keeps counters in a directory of its own.
+struct Person {
+    folder: TempDir,
+    key: PathBuf,
+}
+
+const BYTES: [u8; 32] = [7; 32];
+
+/// Three UDP ports, so that hits of all of them can be caught.
+const SHAPE: &str = "--length 3 --proto udp --ports";
+
+impl Person {
+    fn new() -> Person {
+        Person::with(&KeyMaterial::Key(Key::from_bytes(BYTES)))
+    }
+
+    fn with(material: &KeyMaterial) -> Person {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        fs::write(&key, &*material.to_text()).unwrap();
+        chmod(&key, 0o600);
+        Person { folder, key }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(KNOCK);
+        command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_STATE_HOME", self.state());
+        command.arg("-k").arg(&self.key).args(line.split_whitespace()).stdin(Stdio::null());
+        command
+    }
+
+    fn knock(&self, line: &str) -> Ran {
+        assert_cmd::Command::from_std(self.command(line)).timeout(LONG).output().unwrap().into()
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn counter_file(&self, label: &str) -> PathBuf {
+        let key = Key::from_bytes(BYTES).label_key(&Label::new(label).unwrap());
+        self.state().join("knock").join(format!("hotp-{}", key.fingerprint()))
+    }
+
+    /// The number that is next, twice, as the file says it.
+    fn next(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.counter_file("")).ok()?;
+        let numbers: Vec<u64> = text.split("next ").skip(1).map(|slot| slot[..20].parse().unwrap()).collect();
+        assert!(numbers.len() == 2 && numbers[0] == numbers[1], "{text}");
+        Some(numbers[0])
+    }
+
+    /// Lets the counter begin, so that nothing is said of it from now on.
+    fn begun(self) -> Person {
+        assert_eq!(self.knock("-q --counter 0 --unbound -d 0 127.0.0.1").code, Some(0));
+        assert_eq!(self.next(), Some(1));
+        self
+    }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+}
+
+fn form(length: usize, protocols: Protocols, ranges: &str) -> Form {
+    let ranges: Vec<PortRange> = ranges.split(',').map(|range| range.parse().unwrap()).collect();
+    Form::new(Shape { length, protocols, pool: Pool::new(&ranges, &[]) }).unwrap()
+}
+
+fn usual() -> Form {
+    form(5, Protocols::Tcp, "1024-65535")
+}
+
+/// What is announced of a sequence at this host.
+fn hits(host: &str, mode: Mode, number: u64, form: &Form, label: &str, bound: Option<&str>) -> String {
+    let key = Key::from_bytes(BYTES).label_key(&Label::new(label).unwrap());
+    let bound = bound.map(|address| address.parse::<IpAddr>().unwrap());
+    let sequence = key.counter_key(mode, number, form).sequence(form, bound);
+    let line = |step: &seqgen::sequence::Step| format!("hitting {} {host}:{}\n", step.protocol, step.port);
+    sequence.steps().iter().map(line).collect()
+}
+
+fn counted(number: u64, bound: Option<&str>) -> String {
+    hits("127.0.0.1", Mode::Counter, number, &usual(), "", bound)
+}
+
+/// Three catchers, and the options that make every hit go to one of them.
+fn catchers() -> ([Catcher; 3], String) {
+    let catchers = [(); 3].map(|()| Catcher::new());
+    let ports = catchers.each_ref().map(|catcher| catcher.port().to_string()).join(",");
+    (catchers, format!("{SHAPE} {ports}"))
+}
+
+#[test]
+fn every_knock_takes_the_next_sequence_of_the_key() {
+    let person = Person::new();
+    for (number, flag) in [(0, "--unbound"), (1, "--unbound"), (2, "--unbound -d 0")] {
+        let ran = person.knock(&format!("-v {flag} 127.0.0.1"));
+        assert_eq!((ran.code, ran.out), (Some(0), counted(number, None)));
+        // Only the first time.
+        assert_eq!(ran.err.contains("no counter is kept for this key yet"), number == 0, "{}", ran.err);
+        assert_eq!(person.next(), Some(number + 1));
+    }
+    let quiet = Person::new();
+    assert_eq!(quiet.knock("-q 127.0.0.1").quietly(), "");
+}
+
+#[test]
+fn a_sequence_is_bound_to_the_address_that_the_server_sees() {
+    let person = Person::new().begun();
+    assert_eq!(person.knock("-v 127.0.0.1").quietly(), counted(1, Some("127.0.0.1")));
+    assert_eq!(person.knock("-v --source 127.0.0.9 127.0.0.1").quietly(), counted(2, Some("127.0.0.9")));
+    for (number, sender) in [(3, "192.0.2.7"), (4, "::ffff:192.0.2.7")] {
+        let out = person.knock(&format!("-v --as {sender} 127.0.0.1")).quietly();
+        assert_eq!(out, counted(number, Some("192.0.2.7")));
+    }
+    let six = |number, bound| hits("::1", Mode::Counter, number, &usual(), "", Some(bound));
+    assert_eq!(person.knock("-v ::1").quietly(), six(5, "::1"));
+    assert_eq!(person.knock("-v --as 2001:db8::7 ::1").quietly(), six(6, "2001:db8::7"));
+    person.knock("-v --as 2001:db8::7 127.0.0.1").refused(1, "has no IPv6 address");
+    assert_eq!(person.next(), Some(7));
+}
+
+#[test]
+fn labels_and_shapes_are_those_of_the_door() {
+    let person = Person::new();
+    let mixed = form(7, Protocols::Mixed, "2000-2999,4000");
+    let line = "-q --unbound --length 7 --proto mixed --ports 2000-3999,4000 --exclude 3000-3999 --label";
+    let ran = person.knock(&format!("{line} gate 127.0.0.1").replace("-q", "-v"));
+    assert_eq!(ran.out, hits("127.0.0.1", Mode::Counter, 0, &mixed, "gate", None));
+    assert!(person.counter_file("gate").exists() && !person.counter_file("").exists());
+
+    let label = Label::new("gate").unwrap();
+    let key = Key::from_bytes(BYTES).label_key(&label);
+    let narrow = Person::with(&KeyMaterial::Label { label, key });
+    for given in ["", "--label gate"] {
+        let ran = narrow.knock(&format!("-v --counter 5 --unbound {given} 127.0.0.1 --dry-run"));
+        let expected = hits("127.0.0.1", Mode::Counter, 5, &usual(), "gate", None);
+        assert_eq!(ran.quietly(), expected.replace("hitting", "would hit"));
+    }
+    narrow.knock("--label door 127.0.0.1").refused(1, "key: ");
+    assert!(!narrow.state().exists());
+}
+
+#[test]
+fn the_number_is_used_up_and_the_lock_released_when_the_first_hit_arrives() {
+    let (catchers, shape) = catchers();
+    let person = Person::new().begun();
+    // The hits after the first are far away, so that a late record is seen.
+    let mut running = person.command(&format!("-d 60000 {shape} 127.0.0.1")).spawn().unwrap();
+    let key = Key::from_bytes(BYTES).label_key(&Label::default());
+    let ports = catchers.each_ref().map(|catcher| catcher.port().to_string()).join(",");
+    let form = form(3, Protocols::Udp, &ports);
+    let first = key.counter_key(Mode::Counter, 1, &form).first(&form);
+    catchers.iter().find(|catcher| catcher.port() == first.port.get()).unwrap().hit();
+    assert_eq!(person.next(), Some(2));
+    fs2::FileExt::try_lock_exclusive(&File::open(person.counter_file("")).unwrap()).unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn twenty_at_once_take_twenty_numbers() {
+    let person = Person::new();
+    let children: Vec<_> = (0..20)
+        .map(|_| {
+            let mut command = person.command("-v -d 0 --unbound 127.0.0.1");
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let ran: Vec<_> =
+        children.into_iter().map(|child| Ran::from(child.wait_with_output().unwrap())).collect();
+    // Whichever made the file says so.
+    assert_eq!(ran.iter().filter(|ran| ran.err.contains("no counter is kept")).count(), 1, "{ran:?}");
+    let sent: BTreeSet<String> = ran.into_iter().map(|ran| ran.out).collect();
+    assert_eq!(sent, (0..20).map(|number| counted(number, None)).collect());
+    assert_eq!(person.next(), Some(20));
+}
+
+#[test]
+fn resync_and_each_retry_take_numbers_of_their_own() {
+    let person = Person::new().begun();
+    let out = person.knock("-v -d 0 --unbound --resync 127.0.0.1").quietly();
+    assert_eq!(out, counted(1, None) + &counted(2, None));
+    let ran = person.knock("-v -d 0 --unbound --counter 5 -w 1/1 --retry 2 127.0.0.1");
+    assert_eq!((ran.code, ran.out), (Some(4), (5..8).map(|number| counted(number, None)).collect()));
+    assert_eq!(person.next(), Some(8));
+}
+
+#[test]
+fn an_open_port_uses_no_number() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let person = Person::new();
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(person.knock(&format!("-w {port} 127.0.0.1")).quietly(), "");
+    assert!(!person.state().exists());
+}
+
+/// The number of the step of time that it is.
+fn step_now(seconds: u64) -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / seconds
+}
+
+fn timed(seconds: u32, number: u64) -> String {
+    let mode = Mode::Time { step: seconds.try_into().unwrap() };
+    hits("127.0.0.1", mode, number, &usual(), "", Some("127.0.0.1"))
+}
+
+#[test]
+fn in_time_mode_the_clock_says_which_sequence_is_next() {
+    let person = Person::new();
+    for step in ["3600", "3600s"] {
+        let before = step_now(3600);
+        let out = person.knock(&format!("-v --step {step} 127.0.0.1")).quietly();
+        assert!((before..=step_now(3600)).any(|number| out == timed(3600, number)), "{out}");
+    }
+    assert!(!person.state().exists());
+}
+
+#[test]
+fn in_time_mode_each_retry_waits_for_a_step_of_its_own() {
+    let person = Person::new();
+    let before = step_now(1);
+    let ran = person.knock("-v -d 0 --step 1 -w 1/1 --retry 2 127.0.0.1");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    let lines: Vec<&str> = ran.out.split_inclusive('\n').collect();
+    let used: Vec<u64> = lines
+        .chunks(5)
+        .map(|knock| (before..=step_now(1)).find(|&number| timed(1, number) == knock.concat()).unwrap())
+        .collect();
+    assert!(used.len() == 3 && used.is_sorted_by(|a, b| a < b), "{used:?}");
+    assert!(!ran.err.contains("waiting"), "{}", ran.err);
+}
+
+#[test]
+fn a_counter_is_never_taken_back() {
+    let person = Person::new();
+    assert_eq!(person.knock("-v --unbound --counter 41 127.0.0.1").quietly(), counted(41, None));
+    person.knock("-v --counter 41 127.0.0.1").refused(
+        2,
+        "knock: --counter 41 is below the next one, 42, and would send used sequences again: leave it away, or, if \
+         the server is behind, have it begin there (knockd --init-counter); nothing was sent\n",
+    );
+    assert_eq!(person.next(), Some(42));
+    assert_eq!(person.knock("-v --unbound --counter 42 127.0.0.1").quietly(), counted(42, None));
+    assert_eq!(person.knock("-v --unbound --counter 50 127.0.0.1").quietly(), counted(50, None));
+    person.knock(&format!("-v --counter {} 127.0.0.1", u64::MAX)).refused(3, "has come to its end");
+    assert_eq!(person.next(), Some(51));
+    let last = format!("--dry-run --counter {} 127.0.0.1", u64::MAX);
+    person.knock(&last).refused(3, "has come to its end");
+}
+
+#[test]
+fn whatever_happens_to_the_file_the_counter_goes_on_or_nothing_is_sent() {
+    let person = Person::new();
+    person.knock("-q --counter 41 127.0.0.1").quietly();
+    let file = person.counter_file("");
+    let whole = fs::read(&file).unwrap();
+    let second = whole.len() - 53;
+    let broken = |bytes: &[usize]| {
+        let mut broken = whole.clone();
+        for &at in bytes {
+            broken[at] ^= 1;
+        }
+        broken
+    };
+    for healed in [broken(&[20]), broken(&[second + 20]), broken(&[200]), whole[..100].to_vec()] {
+        fs::write(&file, &healed).unwrap();
+        assert_eq!(person.knock("-v --unbound 127.0.0.1").quietly(), counted(42, None));
+        assert_eq!(fs::read(&file).unwrap().len(), whole.len());
+        assert_eq!(person.next(), Some(43));
+    }
+    for lost in
+        [Vec::new(), whole[..52].to_vec(), broken(&[0, second]), vec![0; whole.len()], b"42\n".to_vec()]
+    {
+        fs::write(&file, &lost).unwrap();
+        for line in ["-v 127.0.0.1", "--dry-run 127.0.0.1"] {
+            person
+                .knock(line)
+                .refused(1, "is damaged, and where it stood cannot be told; say it with --counter N");
+        }
+        assert_eq!(fs::read(&file).unwrap(), lost);
+        assert_eq!(person.knock("-v --unbound --counter 60 127.0.0.1").quietly(), counted(60, None));
+        assert_eq!(person.next(), Some(61));
+    }
+}
+
+#[test]
+fn a_counter_that_stays_locked_is_given_up() {
+    let (catchers, shape) = catchers();
+    let person = Person::new().begun();
+    let holder = File::open(person.counter_file("")).unwrap();
+    fs2::FileExt::lock_exclusive(&holder).unwrap();
+    person
+        .knock(&format!("-v {shape} 127.0.0.1"))
+        .refused(1, "somebody else holds the lock on the key's counter in ");
+    let _ = person.knock(&format!("--dry-run {shape} 127.0.0.1")).quietly();
+    catchers.iter().for_each(Catcher::assert_nothing);
+    assert_eq!(person.next(), Some(1));
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_sent_when_the_number_cannot_be_used_up() {
+    let (catchers, shape) = catchers();
+    // No file may grow beyond 0 bytes, and being told so is not deadly: every write to a file fails with EFBIG.
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+    for (person, next) in [(Person::new(), None), (Person::new().begun(), Some(1))] {
+        let inner = person.command(&format!("-v {shape} 127.0.0.1"));
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", KNOCK]).args(inner.get_args());
+        command.env("XDG_STATE_HOME", person.state()).env("XDG_CONFIG_HOME", "/nonexistent");
+        crate::support::finish(command).refused(1, "File too large");
+        assert_eq!(person.next(), next);
+        let kept =
+            fs::read_dir(person.state().join("knock")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(kept.into_iter().all(|name| !name.to_string_lossy().ends_with(".new")));
+    }
+    catchers.iter().for_each(Catcher::assert_nothing);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_counter_that_is_no_file_is_refused_at_once() {
+    let person = Person::new().begun();
+    let file = person.counter_file("");
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    person.knock("-v 127.0.0.1").refused(1, "it is no regular file");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    person.knock("-v 127.0.0.1").refused(1, "the key's counter in ");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_kept_is_for_nobody_but_the_user() {
+    use std::os::unix::fs::MetadataExt as _;
+    let person = Person::new();
+    let home = person.folder.path().join("home");
+    fs::create_dir(&home).unwrap();
+    // A relative one does not count.
+    for xdg in [None, Some("state")] {
+        let mut command = person.command("-q 127.0.0.1");
+        command.env("HOME", &home).env_remove("XDG_STATE_HOME").current_dir(&home);
+        command.envs(xdg.map(|xdg| ("XDG_STATE_HOME", xdg)));
+        crate::support::finish(command).quietly();
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let knock = home.join(".local/state/knock");
+    assert_eq!([".local", ".local/state"].map(|path| mode(&home.join(path))), [0o700; 2]);
+    assert_eq!(mode(&knock), 0o700);
+    assert_eq!(mode(&knock.join(person.counter_file("").file_name().unwrap())), 0o600);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_get_at_is_refused() {
+    let (catchers, shape) = catchers();
+    let person = Person::new();
+    let path = person.key.to_str().unwrap();
+    for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
+        chmod(&person.key, mode);
+        let said = format!("so it is not used; mend it with: chmod 600 {path}\n");
+        person.knock(&format!("-v {shape} 127.0.0.1")).refused(1, &said);
+    }
+    catchers.iter().for_each(Catcher::assert_nothing);
+    assert!(!person.state().exists());
+    chmod(&person.key, 0o400);
+    assert_eq!(person.knock("127.0.0.1").code, Some(0));
+}
+
+#[test]
+fn what_is_no_key_or_no_host_uses_nothing() {
+    let (catchers, shape) = catchers();
+    let person = Person::new();
+    for (host, message) in [
+        ("nosuch.invalid", "cannot find the address of `nosuch.invalid`"),
+        ("0.0.0.0", "unspecified address"),
+        ("fe80::1", "needs its interface"),
+        ("-6 127.0.0.1", "has no IPv6 address"),
+    ] {
+        person.knock(&format!("-v {shape} {host}")).refused(1, message);
+    }
+    for (text, message) in
+        [("7000,8000,9000\n", ":1:1: "), ("# knock key v1\nAAAA\n", ":2:5: "), ("", ":1:1: ")]
+    {
+        fs::write(&person.key, text).unwrap();
+        person.knock(&format!("-v {shape} 127.0.0.1")).refused(1, message);
+    }
+    fs::remove_file(&person.key).unwrap();
+    person.knock(&format!("-v {shape} 127.0.0.1")).refused(1, "there is no such file; `seqgen --new-key");
+    catchers.iter().for_each(Catcher::assert_nothing);
+    assert!(!person.state().exists());
+}
+
+#[test]
+fn bad_values_end_with_2_and_use_nothing() {
+    let person = Person::new();
+    let seqs = crate::support::Pad::of(1);
+    for (line, message) in [
+        ("--label \u{7}", "control character"),
+        ("--step 0", "`0` is not a number of seconds"),
+        ("--step 1m", "`1m` is not a number of seconds"),
+        ("--step 30 --resync", "--resync does not go with steps of time"),
+        ("--step 30 --counter 1", "cannot be used with"),
+        ("--counter x", "'x'"),
+        ("--as 192.0.2.300", "`192.0.2.300` is not an IP address"),
+        ("--as 192.0.2.7 --unbound", "cannot be used with"),
+        ("--as 192.0.2.7 -6", "--as 192.0.2.7 is not of the family"),
+        ("--length 2", "2 is not in 3..=32"),
+        ("--proto sctp", "'sctp'"),
+        ("--ports 5-1", "did you mean 1-5?"),
+        ("--ports 1-3", "no sequence can look like that"),
+        ("--exclude 0", "port 0 is out of range"),
+        ("-u", "cannot be used with"),
+        ("7000", "cannot be used with"),
+        ("--list", "cannot be used with '--list'"),
+    ] {
+        person.knock(&format!("127.0.0.1 {line}")).refused(2, message);
+    }
+    person.knock(&format!("-f {} 127.0.0.1", seqs.arg())).refused(2, "cannot be used with");
+    assert!(!person.state().exists());
+    assert!(!seqs.text().contains('#'));
+}
+
+#[test]
+fn a_dry_run_uses_no_number() {
+    let person = Person::new();
+    for _ in 0..2 {
+        let ran = person.knock("--dry-run --unbound --resync 127.0.0.1");
+        let expected = (counted(0, None) + &counted(1, None)).replace("hitting", "would hit");
+        assert_eq!((ran.code, ran.out), (Some(0), expected));
+        assert!(ran.err.contains("no counter is kept for this key yet"), "{}", ran.err);
+    }
+    assert!(!person.state().exists());
+    let person = person.begun();
+    let shown = person.knock("--dry-run --unbound 127.0.0.1").quietly();
+    assert_eq!(shown, counted(1, None).replace("hitting", "would hit"));
+    person.knock("--dry-run --counter 0 127.0.0.1").refused(2, "--counter 0 is below the next one, 1");
+    assert_eq!(person.next(), Some(1));
+}
+
+#[test]
+fn a_profile_may_have_a_key_and_the_list_shows_no_secret() {
+    let person = Person::new().begun();
+    let key = person.key.to_str().unwrap();
+    let config = person.folder.path().join("config.toml");
+    let text = format!(
+        "[a]\naddress = '127.0.0.1'\nkey = '{key}'\nunbound = true\n[b]\naddress = '127.0.0.1'\nkey = '{key}'\n\
+         label = 'gate'\nstep = 30\nas = '192.0.2.7'\n[c]\naddress = '127.0.0.1'\nkey = '{key}'\nlabel = 'new'\n\
+         [d]\naddress = '127.0.0.1'\nkey = '/nonexistent/key'\n"
+    );
+    fs::write(&config, text).unwrap();
+    chmod(&config, 0o600);
+    let run = |line: &str| {
+        let mut command = assert_cmd::Command::new(KNOCK);
+        command.env("XDG_STATE_HOME", person.state()).arg("--config").arg(&config);
+        Ran::from(command.args(line.split(' ')).timeout(LONG).output().unwrap())
+    };
+    assert_eq!(run("-v a").quietly(), counted(1, None));
+    let shown = run("--list").quietly();
+    let expected = format!(
+        "a  127.0.0.1  {key} (counter 2, unbound)\nb  127.0.0.1  {key} (label gate, steps of 30 s, as 192.0.2.7)\n\
+         c  127.0.0.1  {key} (label new, not used yet)\nd  127.0.0.1  /nonexistent/key (cannot be used: "
+    );
+    assert!(shown.starts_with(&expected), "{shown}\ninstead of\n{expected}");
+    assert!(!shown.contains("BwcH"), "the key: {shown}");
+    assert!(!person.counter_file("new").exists());
+}
+
+#[cfg(target_os = "linux")]
+mod in_a_network {
+    use super::*;
+    use crate::lab::{cable, hosts, in_lab, sh};
+
+    #[test]
+    fn each_family_takes_a_number_of_its_own() {
+        in_lab("each_family_takes_a_number_of_its_own", || {
+            cable("lan", "192.0.2.1/24");
+            cable("six", "2001:db8::1/64");
+            hosts("192.0.2.1 both.example\n2001:db8::1 both.example\n");
+            let person = Person::new().begun();
+            let at = |host, number| hits(host, Mode::Counter, number, &usual(), "", Some(host));
+            let out = person.knock("-v -d 0 --both both.example").out;
+            assert_eq!(out, at("192.0.2.1", 1) + &at("2001:db8::1", 2));
+            let out = person.knock("-v -d 0 --both --resync both.example").out;
+            assert_eq!(
+                out,
+                (3..5)
+                    .map(|n| at("192.0.2.1", n))
+                    .chain((5..7).map(|n| at("2001:db8::1", n)))
+                    .collect::<String>()
+            );
+            assert_eq!(person.next(), Some(7));
+            let before = step_now(1);
+            let out = person.knock("-v -d 0 --both --step 1 both.example").out;
+            let timed = |host, number| {
+                hits(host, Mode::Time { step: 1.try_into().unwrap() }, number, &usual(), "", Some(host))
+            };
+            let numbers = before..=step_now(1);
+            let apart =
+                numbers.clone().flat_map(|a| numbers.clone().map(move |b| (a, b))).filter(|(a, b)| a < b);
+            let fits = |(a, b)| out == timed("192.0.2.1", a) + &timed("2001:db8::1", b);
+            assert!(apart.into_iter().any(fits), "{out}");
+        });
+    }
+
+    #[test]
+    fn no_way_there_uses_no_number() {
+        in_lab("no_way_there_uses_no_number", || {
+            let person = Person::new();
+            for host in ["192.0.2.1", "2001:db8::1"] {
+                person.knock(&format!("-v {host}")).refused(1, "there is no way to it from here");
+            }
+            assert!(!person.state().exists());
+        });
+    }
+
+    #[test]
+    fn whoever_may_be_behind_nat_is_told_what_to_do() {
+        in_lab("whoever_may_be_behind_nat_is_told_what_to_do", || {
+            cable("lan", "10.0.0.5/24");
+            sh("ip route add 192.0.2.0/24 dev lan0; ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev lan0
+                ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev lan0");
+            let person = Person::new().begun();
+            let hint = "knock: the sequence was for 10.0.0.5, a private address: if the server sees another one, as behind \
+                        NAT, give that with --as ADDRESS\n";
+            let said = |line: &str| person.knock(&format!("-d 0 {line}")).err;
+            assert_eq!(said("192.0.2.9"), hint);
+            assert!(said("-w 22/1 10.0.0.9").ends_with(hint));
+            for silent in ["-q 192.0.2.9", "--as 192.0.2.7 192.0.2.9", "--unbound 192.0.2.9", "10.0.0.9"] {
+                assert_eq!(said(silent), "", "{silent}");
+            }
+            for silent in ["-q -w 22/1 10.0.0.9", "--as 192.0.2.7 -w 22/1 192.0.2.9"] {
+                assert!(!said(silent).contains("--as ADDRESS"), "{silent}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_full_disk_makes_no_counter_and_stops_none() {
+        in_lab("a_full_disk_makes_no_counter_and_stops_none", || {
+            let person = Person::new();
+            let state = person.state();
+            fs::create_dir(&state).unwrap();
+            let shown = state.display();
+            sh(&format!(
+                "mount -t tmpfs -o size=64k tmpfs {shown}; cat /dev/zero >{shown}/filler 2>/dev/null || true"
+            ));
+            person.knock("-v 127.0.0.1").refused(1, "No space left on device");
+            assert_eq!(person.next(), None);
+            sh(&format!("rm {shown}/filler"));
+            let person = person.begun();
+            sh(&format!("cat /dev/zero >{shown}/filler 2>/dev/null || true"));
+            assert_eq!(person.knock("-v --unbound 127.0.0.1").quietly(), counted(1, None));
+            assert_eq!(person.next(), Some(2));
+        });
+    }
+}
