@@ -73,8 +73,9 @@ done
 const KEY: &[u8] = b"# knock key v1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 const GATE_KEY: &[u8] = b"# knock label key v1: gate\nQw0IlEd/NeJBea2S741gGE2rsXuwj3lqHsdmQnL2OzE=\n";
 
-/// Notes what it is told.
+/// Notes what it is told, and takes what is piped into it, so that whoever writes that can.
 const NOTE: &str = r#"
+while read -r line; do :; done
 for argument in "$PROGRAM" "$@"; do printf '%s\n' "$argument"; done >>"$DESK/notes"
 printf '\n' >>"$DESK/notes"
 "#;
