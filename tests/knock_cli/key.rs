@@ -60,7 +60,8 @@ impl Person {
     /// The number that is next, twice, as the file says it.
     fn next(&self) -> Option<u64> {
         let text = fs::read_to_string(self.counter_file("")).ok()?;
-        let numbers: Vec<u64> = text.split("next ").skip(1).map(|slot| slot[..20].parse().unwrap()).collect();
+        let numbers: Vec<u64> =
+            text.split("knock counter v1 ").skip(1).map(|it| it[..20].parse().unwrap()).collect();
         assert!(numbers.len() == 2 && numbers[0] == numbers[1], "{text}");
         Some(numbers[0])
     }
@@ -277,7 +278,7 @@ fn whatever_happens_to_the_file_the_counter_goes_on_or_nothing_is_sent() {
     person.knock("-q --counter 41 127.0.0.1").quietly();
     let file = person.counter_file("");
     let whole = fs::read(&file).unwrap();
-    let second = whole.len() - 53;
+    let second = whole.len() - 64;
     let broken = |bytes: &[usize]| {
         let mut broken = whole.clone();
         for &at in bytes {
@@ -292,7 +293,7 @@ fn whatever_happens_to_the_file_the_counter_goes_on_or_nothing_is_sent() {
         assert_eq!(person.next(), Some(43));
     }
     for lost in
-        [Vec::new(), whole[..52].to_vec(), broken(&[0, second]), vec![0; whole.len()], b"42\n".to_vec()]
+        [Vec::new(), whole[..63].to_vec(), broken(&[0, second]), vec![0; whole.len()], b"42\n".to_vec()]
     {
         fs::write(&file, &lost).unwrap();
         for line in ["-v 127.0.0.1", "--dry-run 127.0.0.1"] {
@@ -347,7 +348,7 @@ fn a_counter_that_is_no_file_is_refused_at_once() {
     let file = person.counter_file("");
     fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-    person.knock("-v 127.0.0.1").refused(1, "it is no regular file");
+    person.knock("-v 127.0.0.1").refused(1, "not a regular file but a FIFO");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     person.knock("-v 127.0.0.1").refused(1, "the key's counter in ");

@@ -33,8 +33,8 @@ impl Key<'_> {
     fn next(&self) -> String {
         let kept = fs::read_dir(self.lab.path("state/knock")).expect("what is kept");
         let mut files = kept.map(|entry| entry.expect("an entry").path());
-        let file = files.find(|path| !path.ends_with("lock")).expect("a counter");
-        fs::read_to_string(file).expect("a counter")[5..25].trim_start_matches('0').to_owned()
+        let file = files.next().expect("a counter");
+        seqgen::counter::read(&file).expect("a counter").to_string()
     }
 }
 
@@ -67,7 +67,7 @@ fn the_client_hits_what_seqgen_says() {
 /// The calls of strace(1) that bring the counter on or send a hit, each under one name; asking for the route is neither.
 fn deeds(trace: &str) -> Vec<&str> {
     let deed = |line: &str| match line {
-        line if line.starts_with("write(") && line.contains("hotp-") => Some("write"),
+        line if line.starts_with("pwrite64(") && line.contains("hotp-") => Some("write"),
         line if line.starts_with("fdatasync(") => Some("sync"),
         line if line.contains("sin_port=") && !line.contains("htons(9)") => Some("hit"),
         _ => None,
@@ -75,7 +75,7 @@ fn deeds(trace: &str) -> Vec<&str> {
     trace.lines().filter_map(deed).collect()
 }
 
-const TRACED: [&str; 4] = ["strace", "-y", "-e", "trace=write,fdatasync,connect,sendto"];
+const TRACED: [&str; 4] = ["strace", "-y", "-e", "trace=pwrite64,fdatasync,connect,sendto"];
 
 #[test]
 fn the_counter_is_on_the_disk_before_the_first_hit_leaves() {

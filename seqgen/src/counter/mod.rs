@@ -1,9 +1,9 @@
 //! A counter in a file that never goes back: which of a key's sequences comes next.
 //!
-//! The file holds the number twice, each with a check sum.  The first is written and made durable before the second, so that
-//! whatever a crash, a torn write or a bad block leaves of one of them, the other one says what was durable before, or what
-//! was to be; a number that [`LockedCounter::advance`] has said `Ok` to is in both.  All of its space is taken when it is
-//! made, so that a full disk stops nobody.
+//! The file holds the number twice, each with a check sum.  One is written and made durable before the other, which holds the
+//! number that counted until then; so whatever a crash, a torn write or a bad block leaves of one of them, the other one says
+//! what was durable before, or what was to be.  A number that [`LockedCounter::advance`] has said `Ok` to is in both.
+//! All of its space is taken when it is made, so that a full disk stops nobody.
 
 mod error;
 
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 pub use self::error::{CounterError, CounterErrorKind};
+use crate::derive::{Fingerprint, Mode};
 use crate::regular::{self, read_at, write_at};
 
 /// How long to wait between two attempts at a lock that somebody else holds.
@@ -26,19 +27,26 @@ const MAGIC: &str = "knock counter v1";
 /// The length of a record with the newline that ends it.
 const RECORD: usize = 64;
 
-/// Where the records are: in different sectors of a disk.
-const OFFSETS: [u64; 2] = [0, 512];
+/// Where the records are: no disk tears both with one write.
+const OFFSETS: [u64; 2] = [0, 4096];
 
 /// The length of the file.
-const LENGTH: usize = 512 + RECORD;
+const LENGTH: usize = 4096 + RECORD;
+
+/// What the file with the counter of a key is called.
+pub fn file_name(key: Fingerprint, mode: Mode) -> String {
+    match mode {
+        Mode::Counter => format!("hotp-{key}"),
+        Mode::Time { step } => format!("totp{step}-{key}"),
+    }
+}
 
 /// The counter in the file at `path`, without a lock: somebody may just be advancing it.
 pub fn read(path: &Path) -> Result<u64, CounterError> {
     let fail = |kind| CounterError::new(path, kind);
     let file = regular::open(path, OpenOptions::new().read(true)).map_err(|error| fail(error.into()))?;
-    number(&file)
-        .map_err(|error| fail(CounterErrorKind::io(error)))?
-        .ok_or_else(|| fail(CounterErrorKind::Damaged))
+    let numbers = numbers(&file).map_err(|error| fail(CounterErrorKind::io(error)))?;
+    latest(numbers).ok_or_else(|| fail(CounterErrorKind::Damaged))
 }
 
 /// A counter that nobody else advances while this lives.
@@ -49,7 +57,8 @@ pub fn read(path: &Path) -> Result<u64, CounterError> {
 pub struct LockedCounter {
     path: PathBuf,
     file: File,
-    next: u64,
+    /// What each record says, if it is whole.
+    numbers: [Option<u64>; 2],
 }
 
 impl LockedCounter {
@@ -62,6 +71,24 @@ impl LockedCounter {
 
     /// Opens and locks the counter at `path`, in one attempt; never waits and never makes it.
     pub fn try_open(path: &Path) -> Result<LockedCounter, CounterError> {
+        let counter = LockedCounter::lock(path)?;
+        match latest(counter.numbers) {
+            Some(_) => Ok(counter),
+            None => Err(CounterError::new(path, CounterErrorKind::Damaged)),
+        }
+    }
+
+    /// Like [`try_open`](LockedCounter::try_open), but tries again for as long as `patience` while the file is locked.
+    pub fn open_within(path: &Path, patience: Duration) -> Result<LockedCounter, CounterError> {
+        within(patience, || LockedCounter::try_open(path))
+    }
+
+    /// The same for somebody who knows where to go on: one that is damaged is opened too, and stands at 0.
+    pub fn mend_within(path: &Path, patience: Duration) -> Result<LockedCounter, CounterError> {
+        within(patience, || LockedCounter::lock(path))
+    }
+
+    fn lock(path: &Path) -> Result<LockedCounter, CounterError> {
         let fail = |kind| CounterError::new(path, kind);
         let file = regular::open(path, OpenOptions::new().read(true).write(true))
             .map_err(|error| fail(error.into()))?;
@@ -69,37 +96,21 @@ impl LockedCounter {
             let contended = error.raw_os_error() == fs2::lock_contended_error().raw_os_error();
             fail(if contended { CounterErrorKind::Busy } else { CounterErrorKind::Lock(error) })
         })?;
-        let mut counter = LockedCounter { path: path.to_owned(), file, next: 0 };
+        let mut counter = LockedCounter { path: path.to_owned(), file, numbers: [None; 2] };
         // A file that was renamed over in the meantime is locked by us, and used by nobody.
         regular::leads_to(path, &counter.file).map_err(|error| fail(error.into()))?;
-        let next = number(&counter.file).map_err(|error| fail(CounterErrorKind::io(error)))?;
-        counter.next = next.ok_or_else(|| fail(CounterErrorKind::Damaged))?;
+        counter.numbers = numbers(&counter.file).map_err(|error| fail(CounterErrorKind::io(error)))?;
         Ok(counter)
-    }
-
-    /// Like [`try_open`](LockedCounter::try_open), but tries again for as long as `patience` while the file is locked.
-    pub fn open_within(path: &Path, patience: Duration) -> Result<LockedCounter, CounterError> {
-        let start = Instant::now();
-        loop {
-            match LockedCounter::try_open(path) {
-                Err(CounterError { kind: CounterErrorKind::Busy | CounterErrorKind::Replaced, .. })
-                    if start.elapsed() < patience =>
-                {
-                    std::thread::sleep(RETRY.min(patience.saturating_sub(start.elapsed())));
-                }
-                result => return result,
-            }
-        }
     }
 
     /// The number that comes next; those below it were used.
     pub fn next(&self) -> u64 {
-        self.next
+        latest(self.numbers).unwrap_or_default()
     }
 
-    /// The opened file.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// In which order the records are written: the one that counts stands until the other one does.
+    fn order(&self) -> [usize; 2] {
+        if self.numbers[0] > self.numbers[1] { [1, 0] } else { [0, 1] }
     }
 
     /// Sets the number that comes next, durably before it says `Ok`; it never goes back.
@@ -107,19 +118,37 @@ impl LockedCounter {
     /// After an error every number below `next` must be taken for used, though a crash may bring the earlier one back.
     pub fn advance(&mut self, next: u64) -> Result<(), CounterError> {
         let fail = |kind| CounterError::new(&self.path, kind);
-        if next < self.next {
-            return Err(fail(CounterErrorKind::Back { next: self.next }));
+        if next < self.next() {
+            return Err(fail(CounterErrorKind::Back { next: self.next() }));
         }
         regular::leads_to(&self.path, &self.file).map_err(|error| fail(error.into()))?;
-        for offset in OFFSETS {
-            write_at(&self.file, record(next).as_bytes(), offset)
+        for index in self.order() {
+            write_at(&self.file, record(next).as_bytes(), OFFSETS[index])
                 .map_err(|error| fail(CounterErrorKind::Write(error)))?;
             // Once this has failed, a second call may succeed though the data are lost: the first answer counts.
             self.file.sync_data().map_err(|error| fail(CounterErrorKind::Sync(error)))?;
         }
         regular::leads_to(&self.path, &self.file).map_err(|error| fail(error.into()))?;
-        self.next = next;
+        self.numbers = [Some(next); 2];
         Ok(())
+    }
+}
+
+/// Tries again for as long as `patience` while the file is locked, or just being replaced.
+fn within(
+    patience: Duration,
+    mut open: impl FnMut() -> Result<LockedCounter, CounterError>,
+) -> Result<LockedCounter, CounterError> {
+    let start = Instant::now();
+    loop {
+        match open() {
+            Err(CounterError { kind: CounterErrorKind::Busy | CounterErrorKind::Replaced, .. })
+                if start.elapsed() < patience =>
+            {
+                std::thread::sleep(RETRY.min(patience.saturating_sub(start.elapsed())));
+            }
+            result => return result,
+        }
     }
 }
 
@@ -155,15 +184,20 @@ fn parse(bytes: &[u8]) -> Option<u64> {
     (record(next) == text).then_some(next)
 }
 
-/// The higher of the numbers in a file: it was being made durable when the other one was still there.
-fn number(file: &File) -> io::Result<Option<u64>> {
+/// What the records in a file say.
+fn numbers(file: &File) -> io::Result<[Option<u64>; 2]> {
     let mut numbers = [None; OFFSETS.len()];
     for (number, offset) in numbers.iter_mut().zip(OFFSETS) {
         let mut bytes = [0; RECORD];
         let length = read_at(file, &mut bytes, offset)?;
         *number = parse(&bytes[..length]);
     }
-    Ok(numbers.into_iter().flatten().max())
+    Ok(numbers)
+}
+
+/// Where the records differ, a crash came between the two: the higher one was being made durable.
+fn latest(numbers: [Option<u64>; 2]) -> Option<u64> {
+    numbers.into_iter().flatten().max()
 }
 
 /// Puts a whole file into its place, unless there is one.

@@ -23,7 +23,7 @@ fn it_is_kept_and_only_goes_forward() {
     counter.advance(u64::MAX).unwrap();
     drop(counter);
     assert_eq!(read(&path).unwrap(), u64::MAX);
-    assert_eq!(fs::metadata(&path).unwrap().len(), 576, "its space is taken once");
+    assert_eq!(fs::metadata(&path).unwrap().len(), 4160, "its space is taken once");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn damage_to_one_record_and_torn_writes_take_nothing_back() {
     let before = fs::read(&path).unwrap();
     LockedCounter::try_open(&path).unwrap().advance(42).unwrap();
     let after = fs::read(&path).unwrap();
-    for start in [0, 512] {
+    for start in [0, 4096] {
         for at in start..start + RECORD {
             let mut damaged = after.clone();
             damaged[at] ^= 1;
@@ -89,7 +89,7 @@ fn a_file_without_a_whole_record_is_not_guessed_at() {
     let whole = fs::read(&path).unwrap();
     let mut both = whole.clone();
     both[20] ^= 1;
-    both[532] ^= 1;
+    both[4116] ^= 1;
     let shorter = whole[..RECORD - 1].to_vec();
     let signed = String::from_utf8(whole.clone()).unwrap().replace(" 0000", " +000").into_bytes();
     for bytes in [both, shorter, signed, Vec::new(), b"5\n".to_vec(), vec![0xff; LENGTH]] {
@@ -100,6 +100,62 @@ fn a_file_without_a_whole_record_is_not_guessed_at() {
     }
     fs::write(&path, &whole[..RECORD]).unwrap();
     assert_eq!(read(&path).unwrap(), 5);
+}
+
+/// Whatever an earlier crash, or a bad block, has left of the two.
+#[test]
+fn a_crash_at_any_byte_leaves_the_earlier_number_or_the_new_one() {
+    let (_directory, path) = made(41);
+    let whole = fs::read(&path).unwrap();
+    let (older, latest, lost) = (record(38), record(41), "x".repeat(RECORD));
+    for (left, order) in [
+        ([&latest, &latest], [0, 4096]),
+        ([&older, &latest], [0, 4096]),
+        ([&latest, &older], [4096, 0]),
+        ([&lost, &latest], [0, 4096]),
+        ([&latest, &lost], [4096, 0]),
+    ] {
+        let mut file = whole.clone();
+        for (record, offset) in left.into_iter().zip([0, 4096]) {
+            file[offset..offset + RECORD].copy_from_slice(record.as_bytes());
+        }
+        for offset in order {
+            for at in offset..offset + RECORD {
+                file[at] = record(45).as_bytes()[at - offset];
+                fs::write(&path, &file).unwrap();
+                let number = read(&path).unwrap();
+                assert!(number == 41 || number == 45, "{left:?}: {number} after byte {at}");
+            }
+            assert_eq!(read(&path).unwrap(), 45);
+        }
+    }
+}
+
+/// The one that counts is written last, which an error in between shows.
+#[test]
+fn the_record_that_counts_is_written_last() {
+    let (_directory, path) = made(41);
+    let mut file = fs::read(&path).unwrap();
+    file[4096 + 20] ^= 1;
+    fs::write(&path, &file).unwrap();
+    let counter = LockedCounter::try_open(&path).unwrap();
+    assert_eq!(counter.order(), [1, 0]);
+    drop(counter);
+    file[4096 + 20] ^= 1;
+    file[20] ^= 1;
+    fs::write(&path, &file).unwrap();
+    assert_eq!(LockedCounter::try_open(&path).unwrap().order(), [0, 1]);
+}
+
+#[test]
+fn a_damaged_one_goes_on_where_somebody_says() {
+    let (_directory, path) = made(5);
+    let mut counter = LockedCounter::mend_within(&path, Duration::ZERO).unwrap();
+    assert!(matches!(counter.advance(4).unwrap_err().kind, CounterErrorKind::Back { next: 5 }));
+    drop(counter);
+    fs::write(&path, "damaged").unwrap();
+    LockedCounter::mend_within(&path, Duration::ZERO).unwrap().advance(60).unwrap();
+    assert_eq!(read(&path).unwrap(), 60);
 }
 
 #[test]

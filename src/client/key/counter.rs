@@ -1,20 +1,17 @@
 //! The counter of a key: which one the next knock takes, kept in a file that no crash takes back.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{DirBuilder, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use seqgen::derive::Fingerprint;
+use seqgen::counter::{self, CounterError as Trouble, CounterErrorKind, LockedCounter, file_name};
+use seqgen::derive::{Fingerprint, Mode};
 
-use super::slots::{self, LENGTH, PLACES, Slots};
 use crate::client::home;
 
 /// How long to wait for a lock that somebody else holds.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long to wait between two attempts at it.
-const RETRY: Duration = Duration::from_millis(10);
 
 /// Why a counter gives no number.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +48,21 @@ pub(in crate::client) enum CounterError {
     UsedUp { next: u64 },
 }
 
+impl From<Trouble> for CounterError {
+    fn from(Trouble { path, kind }: Trouble) -> CounterError {
+        match kind {
+            CounterErrorKind::Busy => CounterError::Busy { path },
+            CounterErrorKind::Damaged => CounterError::Damaged { path },
+            CounterErrorKind::Lock(reason) => CounterError::Lock { path, reason },
+            CounterErrorKind::Sync(reason) => CounterError::Sync { path, reason },
+            CounterErrorKind::Write(reason) | CounterErrorKind::Io(reason) => {
+                CounterError::Io { path, reason }
+            }
+            other => CounterError::Io { path, reason: io::Error::other(other.to_string()) },
+        }
+    }
+}
+
 /// The numbers that a knock takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) struct Taken {
@@ -63,15 +75,15 @@ pub(in crate::client) struct Taken {
 /// The file in which the counter of the key with this fingerprint is kept.
 pub(in crate::client) fn usual_path(key: Fingerprint) -> Result<PathBuf, CounterError> {
     let directory = home::directory("XDG_STATE_HOME", ".local/state").ok_or(CounterError::NoHome)?;
-    Ok(directory.join("knock").join(format!("hotp-{key}")))
+    Ok(directory.join("knock").join(file_name(key, Mode::Counter)))
 }
 
 /// The next number, if one is kept; takes none and waits for no lock.
 pub(in crate::client) fn peek(path: &Path) -> Result<Option<u64>, CounterError> {
-    match open(path, OpenOptions::new().read(true)) {
-        Ok(file) => read(&file, path)?.next().map(Some).ok_or_else(|| damaged(path)),
-        Err(CounterError::Io { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    match counter::read(path) {
+        Ok(next) => Ok(Some(next)),
+        Err(Trouble { kind: CounterErrorKind::NotFound, .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -85,35 +97,25 @@ pub(in crate::client) fn would_take(
         Err(CounterError::Damaged { .. }) if wanted.is_some() => None,
         kept => kept?,
     };
-    let (first, _) = choose(kept, count, wanted)?;
+    let (first, _) = choose(kept.unwrap_or_default(), count, wanted)?;
     Ok(Taken { first, new: kept.is_none() && wanted.is_none() })
 }
 
 /// Takes `count` numbers that nobody has taken before, from `wanted` on if it is given; when this returns, they are
 /// durably used up.
 pub(in crate::client) fn take(path: &Path, count: u64, wanted: Option<u64>) -> Result<Taken, CounterError> {
-    let start = Instant::now();
-    let new = !path.exists() && make(path, wanted.unwrap_or(0), start)?;
-    let file = open(path, OpenOptions::new().read(true).write(true))?;
-    let _lock = Lock::within(&file, path, start)?;
-    let slots = read(&file, path)?;
-    let kept = slots.next();
-    if kept.is_none() && wanted.is_none() {
-        return Err(damaged(path));
-    }
-    let (first, next) = choose(kept, count, wanted)?;
-    // Not one byte is sent before both copies are on the disk, so that no damage to one of them takes the counter back.
-    for slot in slots.order() {
-        write_at(&file, slots::text(next).as_bytes(), PLACES[slot])
-            .map_err(|reason| io_error(path, reason))?;
-        file.sync_data().map_err(|reason| CounterError::Sync { path: path.to_owned(), reason })?;
-    }
+    let new = !path.exists() && make(path, wanted.unwrap_or(0))?;
+    let mut counter = match wanted {
+        Some(_) => LockedCounter::mend_within(path, PATIENCE),
+        None => LockedCounter::open_within(path, PATIENCE),
+    }?;
+    let (first, next) = choose(counter.next(), count, wanted)?;
+    counter.advance(next)?;
     Ok(Taken { first, new: new && wanted.is_none() })
 }
 
 /// Which number comes first, and which one is the next after those that are taken.
-fn choose(kept: Option<u64>, count: u64, wanted: Option<u64>) -> Result<(u64, u64), CounterError> {
-    let kept = kept.unwrap_or(0);
+fn choose(kept: u64, count: u64, wanted: Option<u64>) -> Result<(u64, u64), CounterError> {
     let first = match wanted {
         Some(wanted) if wanted < kept => return Err(CounterError::Lower { wanted, next: kept }),
         wanted => wanted.unwrap_or(kept),
@@ -123,31 +125,14 @@ fn choose(kept: Option<u64>, count: u64, wanted: Option<u64>) -> Result<(u64, u6
 }
 
 /// Makes the file, whole or not at all, unless somebody else has made it meanwhile; whether it was made here.
-fn make(path: &Path, next: u64, start: Instant) -> Result<bool, CounterError> {
-    let fail = |reason| io_error(path, reason);
+fn make(path: &Path, next: u64) -> Result<bool, CounterError> {
     let directory = path.parent().ok_or(CounterError::NoHome)?;
-    make_directory(directory).map_err(fail)?;
-    let gate = directory.join("lock");
-    let gate_file = open_new(&gate, OpenOptions::new().write(true).create(true).truncate(false))
-        .map_err(|reason| io_error(&gate, reason))?;
-    let _lock = Lock::within(&gate_file, &gate, start)?;
-    if path.try_exists().map_err(fail)? {
-        return Ok(false);
+    make_directory(directory).map_err(|reason| CounterError::Io { path: path.to_owned(), reason })?;
+    match LockedCounter::create(path, next) {
+        Ok(()) => Ok(true),
+        Err(Trouble { kind: CounterErrorKind::Exists, .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    let draft = path.with_extension("new");
-    let made =
-        open_new(&draft, OpenOptions::new().write(true).create(true).truncate(true)).and_then(|mut file| {
-            file.write_all(&slots::whole(next))?;
-            file.sync_all()?;
-            fs::rename(&draft, path)?;
-            sync_directory(directory)
-        });
-    if let Err(reason) = made {
-        // It may not be there.
-        let _ = fs::remove_file(&draft);
-        return Err(fail(reason));
-    }
-    Ok(true)
 }
 
 /// Makes a directory and those above it as far as they are missing, for nobody but the user, durably.
@@ -169,75 +154,4 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Opens a file that may have to be made, for nobody but the user.
-fn open_new(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW);
-    }
-    regular(options.open(path)?)
-}
-
-/// Opens the file of a counter; never waits.
-fn open(path: &Path, options: &mut OpenOptions) -> Result<File, CounterError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(nix::libc::O_NONBLOCK);
-    }
-    options.open(path).and_then(regular).map_err(|reason| io_error(path, reason))
-}
-
-fn regular(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
-}
-
-fn read(file: &File, path: &Path) -> Result<Slots, CounterError> {
-    let mut bytes = Vec::with_capacity(LENGTH);
-    file.take(LENGTH as u64).read_to_end(&mut bytes).map_err(|reason| io_error(path, reason))?;
-    Ok(Slots::read(&bytes))
-}
-
-fn write_at(mut file: &File, bytes: &[u8], place: usize) -> io::Result<()> {
-    file.seek(SeekFrom::Start(place as u64))?;
-    file.write_all(bytes)
-}
-
-fn io_error(path: &Path, reason: io::Error) -> CounterError {
-    CounterError::Io { path: path.to_owned(), reason }
-}
-
-fn damaged(path: &Path) -> CounterError {
-    CounterError::Damaged { path: path.to_owned() }
-}
-
-/// An exclusive lock; dropping it releases the lock.
-struct Lock<'a>(&'a File);
-
-impl Lock<'_> {
-    /// Tries again until [`PATIENCE`] is over, from `start` on.
-    fn within<'a>(file: &'a File, path: &Path, start: Instant) -> Result<Lock<'a>, CounterError> {
-        loop {
-            // By its full name, since std's method of this name comes first otherwise and is newer than our oldest Rust.
-            match fs2::FileExt::try_lock_exclusive(file) {
-                Ok(()) => return Ok(Lock(file)),
-                Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
-                    return Err(CounterError::Lock { path: path.to_owned(), reason: error });
-                }
-                Err(_) if start.elapsed() >= PATIENCE => {
-                    return Err(CounterError::Busy { path: path.to_owned() });
-                }
-                Err(_) => std::thread::sleep(RETRY),
-            }
-        }
-    }
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        let _ = fs2::FileExt::unlock(self.0);
-    }
 }

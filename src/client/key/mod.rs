@@ -4,7 +4,6 @@ mod clock;
 mod counter;
 mod nat;
 mod shape;
-mod slots;
 mod step;
 
 use std::io;

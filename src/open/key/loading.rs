@@ -1,8 +1,8 @@
 //! Reading a key's file.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use seqgen::counter::file_name;
 use seqgen::derive::{Fingerprint, KeyFile, KeyProblem, Label, LabelKey, LabelMismatch, Mode};
 
 use super::{DoorKey, Hits};
@@ -52,23 +52,10 @@ pub(super) fn read_key(path: &Path, label: Option<&Label>) -> Result<LabelKey, K
     key.material().label_key(label).map_err(|error| KeyTrouble::Label { path, error })
 }
 
-/// What the files with its counter are called, and it is remembered by.
-pub(super) struct CounterName(pub(super) Fingerprint, pub(super) Mode);
-
-impl fmt::Display for CounterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CounterName(fingerprint, mode) = self;
-        match mode {
-            Mode::Counter => write!(f, "{fingerprint}-hotp"),
-            Mode::Time { step } => write!(f, "{fingerprint}-totp{step}"),
-        }
-    }
-}
-
 impl Loaded {
     pub(in crate::open) fn new(key: LabelKey, mode: Mode, spent: &Spent) -> Loaded {
         let fingerprint = key.fingerprint();
-        let marker = spent.marker(Scope::Key(&CounterName(fingerprint, mode).to_string()));
+        let marker = spent.marker(Scope::Key(&file_name(fingerprint, mode)));
         Loaded { key, fingerprint, mode, marker }
     }
 
@@ -78,7 +65,7 @@ impl Loaded {
 
     /// Where the counter is kept in this directory.
     pub(in crate::open) fn counter_path(&self, counters: &Path) -> PathBuf {
-        counters.join(CounterName(self.fingerprint, self.mode).to_string())
+        counters.join(file_name(self.fingerprint, self.mode))
     }
 
     /// What to remember of a counter that was shown without opening anything.

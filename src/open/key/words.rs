@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use seqgen::counter::{self, CounterError, CounterErrorKind, LockedCounter};
+use seqgen::counter::{self, CounterError, CounterErrorKind, LockedCounter, file_name};
 use seqgen::derive::{Fingerprint, Mode};
 
-use super::loading::{CounterName, KeyTrouble, read_key};
+use super::loading::{KeyTrouble, read_key};
 use super::same_as;
 use crate::config::{Door, KeySource, Trigger};
 use crate::open::files::Files;
@@ -33,7 +33,7 @@ pub fn key_words(door: &Door, counters: &Path, owners: &mut KeyOwners) -> Vec<St
             Err(trouble) => shut(trouble.to_string()),
             Ok(key) => {
                 let fingerprint = key.fingerprint();
-                let name = CounterName(fingerprint, source.mode).to_string();
+                let name = file_name(fingerprint, source.mode);
                 let said = match (owners.get(&fingerprint), counter::read(&counters.join(name))) {
                     (Some(owner), _) => shut(same_as(path, owner)),
                     (None, Ok(next)) => {
@@ -113,10 +113,10 @@ pub fn set_counter(
         },
     };
     let fingerprint = read_key(&one.path, source.label.as_ref())?.fingerprint();
-    let path = counters.join(CounterName(fingerprint, source.mode).to_string());
+    let path = counters.join(file_name(fingerprint, source.mode));
     match LockedCounter::create(&path, next) {
         Err(CounterError { kind: CounterErrorKind::Exists, .. }) => {
-            LockedCounter::open_within(&path, PATIENCE)?.advance(next)?;
+            LockedCounter::mend_within(&path, PATIENCE)?.advance(next)?;
         }
         made => made?,
     }
