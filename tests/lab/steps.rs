@@ -90,13 +90,10 @@ fn unix_time() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock that is set")
 }
 
-/// The step that the lab's only counter says comes next.
-fn next_step(lab: &Lab) -> u64 {
-    let counters = fs::read_dir(lab.path("knockd.state/counters")).expect("counters");
-    let files: Vec<_> = counters.map(|entry| entry.expect("an entry").path()).collect();
-    let [file] = &files[..] else { panic!("not one counter: {files:?}") };
-    assert!(file.to_string_lossy().contains("-totp"), "{files:?}");
-    counter::read(file).expect("a counter")
+/// The step that the counter says comes next.
+fn next_step(lab: &Lab, key: &Keyring, seconds: u32) -> u64 {
+    let directory = lab.path("knockd.state/counters");
+    counter::read(&directory.join(key.counter_name_of(mode(seconds)))).expect("a counter")
 }
 
 /// Waits until the time of day is in this step.
@@ -187,7 +184,7 @@ fn without_its_state_a_door_begins_behind_all_that_may_have_been_used() {
     fs::remove_dir_all(timed.lab.path("knockd.state")).expect("the state directory");
     let daemon = timed.start();
     assert_eq!(timed.opens_for(&daemon, STEP - 3..=STEP + 3), 0, "one that was used opened");
-    assert_eq!(next_step(&timed.lab), STEP + 2);
+    assert_eq!(next_step(&timed.lab, &timed.key, LONG), STEP + 2);
     timed.set(STEP + 1);
     reload(&timed.lab, &daemon);
     assert_eq!(timed.opens_for(&daemon, STEP - 1..=STEP + 1), 0, "one that was used opened");
@@ -212,7 +209,7 @@ fn a_door_opens_by_itself_two_steps_after_its_first_start_and_with_each_step_fro
     let now = || unix_time().as_secs() / u64::from(SHORT);
     let before = now();
     let daemon = Daemon::start(&lab, &timed_door(&key, SHORT));
-    let first = next_step(&lab);
+    let first = next_step(&lab, &key, SHORT);
     assert!((before + 2..=now() + 2).contains(&first), "it does not begin two steps later: {first}");
     // Before the window has reached it.
     for step in first - 3..first {
