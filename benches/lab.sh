@@ -5,6 +5,7 @@
 #     benches/lab.sh [KNOCKD...]            measures this build, and others whose paths are given
 #     benches/lab.sh --quick                one round instead of three
 #     benches/lab.sh --packets              only the CPU for a packet
+#     benches/lab.sh --sets                 only doors that are sets of nftables, beside the same by commands
 #     benches/lab.sh --write [KNOCKD...]    also puts the tables into docs/performance.md and the plots into docs/plots/
 set -euo pipefail
 arguments=()

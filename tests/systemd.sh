@@ -38,6 +38,7 @@ logs() {
 restarted() { [[ $(main_pid) != "$1" ]] && runs; }
 logged() { grep -qE "$1" "$root/var/log/knockd.log"; }
 in_set() { [[ $(on_server nft list set inet knock friends) == *198.51.100.2* ]]; }
+in_timed_set() { [[ $(on_server nft list set inet knock timed) == *"198.51.100.2 timeout 10m"* ]]; }
 in_chain() { [[ $(on_server "$1" -S INPUT) == *'-s 198.51.100.2/32'* ]]; }
 knock() { "$programs/knock" -d 5 "$@"; }
 ran_times() { [[ $(grep -c "running command: .*$1" "$root/var/log/knockd.log") == "$2" ]]; }
@@ -87,6 +88,14 @@ END
 END
     done
     cat <<END
+[set]
+    sequence    = 7400,8000,9000
+    tcpflags    = syn
+    nft_set     = inet knock timed
+    nft_set_6   =
+    cmd_timeout = 600
+END
+    cat <<END
 [needy]
     sequence = 7200,8000,9000
     tcpflags = syn
@@ -106,8 +115,8 @@ in_the_lab() {
     ((${#tables[@]})) || tables=(iptables)
     make_root
     start_server
-    on_server nft 'table inet knock { set friends { type ipv4_addr; }; }'
-    local address=198.51.100.1 doors=$((2 + ${#tables[@]})) port
+    on_server nft 'table inet knock { set friends { type ipv4_addr; }; set timed { type ipv4_addr; flags timeout; }; }'
+    local address=198.51.100.1 doors=$((3 + ${#tables[@]})) port
     make_needy
 
     # Only what would take too long as it is.
@@ -124,6 +133,8 @@ in_the_lab() {
     knock -f "$lab/friends.pad" "$address"
     expect "a one-time knock runs nft" in_set
     expect "its line is struck in /etc/knockd" is "$(head -c 1 "$root/etc/knockd/friends.pad")" "#"
+    knock "$address" 7400 8000 9000
+    expect "a knock adds to a set without a shell" in_timed_set
     port=7100
     for table in "${tables[@]}"; do
         port=$((port + 1))
@@ -161,6 +172,7 @@ in_the_lab() {
         expect "a stop closes the door of $table" not in_chain "$table"
     done
     expect "a stop closes the door of nft" not in_set
+    expect "a stop takes the address out of the set" not in_timed_set
     expect "the stop was an orderly one" unit_is Result success
 
     echo nonsense >"$root/etc/knockd.conf"

@@ -1,8 +1,8 @@
 //! What the daemon costs while it runs, beside Debian's knockd 0.8 and loops that only count packets: two hosts out of
 //! network namespaces, real packets, everybody in turn.
 //!
-//! Run by `benches/lab.sh`, as root: `live [--quick] [--packets] [--write DIRECTORY] [KNOCKD...]`.  It prints Markdown,
-//! with `--packets` only of what those cost.  With `--write` it also puts that into DIRECTORY's `performance.md`, and draws
+//! Run by `benches/lab.sh`, as root: `live [--quick] [--packets] [--sets] [--write DIRECTORY] [KNOCKD...]`.  It prints
+//! Markdown, with `--packets` only of what those cost, with `--sets` only of doors that are sets of nftables.  With `--write` it also puts that into DIRECTORY's `performance.md`, and draws
 //! the plots beside it.  Other builds of the daemon whose paths are given are measured, too.  `live bare ...` is the
 //! process of a loop that only counts.
 #![cfg(target_os = "linux")]
@@ -54,6 +54,7 @@ mod plots;
 mod report;
 mod rounds;
 mod sender;
+mod sets;
 mod subject;
 mod wish;
 
@@ -69,6 +70,10 @@ fn main() {
         return bare::main(rest);
     }
     let wish = Wish::of(args);
+    if wish.only_sets {
+        println!("{}", sets::markdown());
+        return;
+    }
     if wish.only_packets {
         println!("{}", rounds::of_packets(&wish).markdown_of_packets());
         return;

@@ -57,6 +57,13 @@ impl Sender {
         ethernet(self.to, self.from, &[], &shot.packet())
     }
 
+    /// A datagram from port 40000, as a frame.
+    pub(crate) fn datagram(&self, source: IpAddr, port: u16) -> Vec<u8> {
+        let target = SERVER.parse().expect("an address");
+        let shot = Shot { source, target, source_port: 40_000, port, transport: Transport::Udp };
+        ethernet(self.to, self.from, &[], &shot.packet())
+    }
+
     /// Sends so many frames, and from the first one again where they do not suffice; how long it took.
     pub(crate) fn send(&mut self, frames: &[Vec<u8>], count: usize, rate: u32) -> Duration {
         let start = Instant::now();

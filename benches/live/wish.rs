@@ -8,6 +8,8 @@ pub(crate) struct Wish {
     pub(crate) is_quick: bool,
     /// Nothing but what packets cost.
     pub(crate) only_packets: bool,
+    /// Nothing but how long doors take that are sets of nftables.
+    pub(crate) only_sets: bool,
     /// The directory of `performance.md`.
     pub(crate) write: Option<PathBuf>,
     /// Other builds of the daemon.
@@ -24,6 +26,7 @@ impl Wish {
                 "--bench" => {}
                 "--quick" => wish.is_quick = true,
                 "--packets" => wish.only_packets = true,
+                "--sets" => wish.only_sets = true,
                 "--write" => wish.write = Some(args.next().expect("a directory").into()),
                 flag if flag.starts_with('-') => panic!("what is {flag}?"),
                 _ => wish.others.push(arg),

@@ -67,6 +67,11 @@ impl Capabilities {
         Capabilities { bits: bits.fold(0, |all, bit| all | bit) }
     }
 
+    /// Whether the one of this number is among them.
+    pub(super) fn has(self, number: u8) -> bool {
+        self.bits >> number & 1 == 1
+    }
+
     /// A bit for each, at the place of its number, as the kernel has them.
     pub fn bits(self) -> u64 {
         self.bits
@@ -76,7 +81,7 @@ impl Capabilities {
 /// Their names joined by commas, as `capabilities` takes them.
 impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = Self::NAMED.iter().filter(|(_, number)| self.bits >> number & 1 == 1);
+        let kept = Self::NAMED.iter().filter(|(_, number)| self.has(*number));
         for (place, (name, _)) in kept.enumerate() {
             f.write_str(if place == 0 { "" } else { "," })?;
             f.write_str(name)?;

@@ -46,6 +46,8 @@ pub(super) enum DoorKey {
     StopCommand,
     StopCommand6,
     Reknock,
+    NftSet,
+    NftSet6,
 }
 
 impl DoorKey {
@@ -104,6 +106,8 @@ pub(super) const DOOR: &[(&str, DoorKey)] = &[
     ("stop_command", DoorKey::StopCommand),
     ("stop_command_6", DoorKey::StopCommand6),
     ("reknock", DoorKey::Reknock),
+    ("nft_set", DoorKey::NftSet),
+    ("nft_set_6", DoorKey::NftSet6),
 ];
 
 /// The directive with this name, in any case.

@@ -15,6 +15,7 @@ pub(crate) mod fuzz;
 mod load;
 mod lookalike;
 mod networks;
+mod nft_set;
 mod print;
 mod raw;
 mod schema;
@@ -26,6 +27,8 @@ pub use capabilities::Capabilities;
 pub(crate) use check::is_interface_name;
 pub use command::{Argv, Command};
 pub use load::{LoadError, Unreadable, load};
+pub(crate) use nft_set::Ip;
+pub use nft_set::NftSet;
 pub use print::{Inexpressible, print};
 pub use schema::{
     CommandTimeout, Config, Door, KeySource, MaxSources, Options, PadSource, PerFamily, Reknock, Sandbox,

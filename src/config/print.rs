@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use super::blank::trim;
 use super::command::Command;
 use super::directives::OPTIONS_SECTION;
+use super::nft_set::NftSet;
 use super::schema::{Config, Door, KeySource, Options, PerFamily, Reknock, ScanGuard, Trigger};
 use super::values::split_paths;
 use super::{Syntax, toml};
@@ -143,7 +144,7 @@ fn options<'a>(options: &'a Options, name: &str) -> Result<Vec<(&'static str, It
 }
 
 fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
-    let Door { name, trigger, seq_timeout, flags, target, allow, start, stop, reknock } = door;
+    let Door { name, trigger, seq_timeout, flags, target, allow, start, nft_set, stop, reknock } = door;
     let mut lines = Vec::new();
     match trigger {
         Trigger::Static(sequence) => lines.push(("sequence", Item::Sequence(sequence))),
@@ -166,6 +167,7 @@ fn lines(door: &Door) -> Result<Vec<(&'static str, Item<'_>)>, Inexpressible> {
     if let Some(networks) = allow {
         lines.push(("allow", Item::Networks(networks.as_slice())));
     }
+    sets(&mut lines, nft_set, start);
     commands(&mut lines, start, ["start_command", "start_command_6"]);
     if let Some(stop) = stop {
         lines.push(("cmd_timeout", Item::Number(stop.after.as_secs())));
@@ -199,6 +201,21 @@ fn key<'a>(source: &'a KeySource, name: &str) -> Result<Vec<(&'static str, Item<
     let ranges: Vec<String> = pool.ranges().map(|range| range.to_string()).collect();
     lines.push(("one_time_ports", Item::Text(ranges.join(",").into())));
     Ok(lines)
+}
+
+/// Sets; where there is one for one family and nothing at all for the other, that this is meant.
+fn sets(
+    lines: &mut Vec<(&'static str, Item<'_>)>,
+    sets: &PerFamily<Option<NftSet>>,
+    start: &PerFamily<Option<Command>>,
+) {
+    let has_one = sets.v4.is_some() || sets.v6.is_some();
+    for (name, set, start) in [("nft_set", &sets.v4, &start.v4), ("nft_set_6", &sets.v6, &start.v6)] {
+        if set.is_some() || has_one && start.is_none() {
+            let text = set.as_ref().map(NftSet::to_string).unwrap_or_default();
+            lines.push((name, Item::Text(text.into())));
+        }
+    }
 }
 
 fn commands<'a>(

@@ -12,6 +12,7 @@ use seqgen::sequence::Sequence;
 
 use super::capabilities::Capabilities;
 use super::command::Command;
+use super::nft_set::NftSet;
 use crate::flags::FlagRule;
 use crate::networks::Networks;
 use crate::track::Limit;
@@ -185,9 +186,11 @@ pub struct Door {
     pub allow: Option<Networks>,
     /// What opens it, for each family; `None` does nothing.
     pub start: PerFamily<Option<Command>>,
+    /// The set that opens it in the place of a command, for each family; with one there is a `stop`.
+    pub nft_set: PerFamily<Option<NftSet>>,
     /// What closes it again, if anything does.
     pub stop: Option<Stop>,
-    /// What a knock does while the door is open for who knocks; without a stop command no door stays open.
+    /// What a knock does while the door is open for who knocks; without a stop no door stays open.
     pub reknock: Reknock,
 }
 
@@ -242,7 +245,7 @@ pub struct PadSource {
 pub struct Stop {
     /// How long after opening.
     pub after: Duration,
-    /// With what, for each family; `None` does nothing.
+    /// With what, for each family; `None` does nothing, but for a set, whose addresses time out.
     pub command: PerFamily<Option<Command>>,
 }
 

@@ -260,6 +260,19 @@ pub(super) fn split_list<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
     words
 }
 
+/// The words of a text that are parted by blanks; `part` is the beginning of the text that holds them.
+pub(super) fn split_words<'a>(text: &'a Text, part: &'a str) -> Vec<Word<'a>> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    for value in part.split(is_blank) {
+        if !value.is_empty() {
+            words.push(Word { value, text, offset: start });
+        }
+        start += value.len() + 1;
+    }
+    words
+}
+
 /// The paths in a text: one in quotes; without quotes, several that are joined by commas.
 pub(super) fn paths_in(text: &Text) -> impl Iterator<Item = Word<'_>> {
     let is_list = text.form == Form::Bare;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::config::{Command, Config, Door, Options, PerFamily, Stop, Trigger};
+use crate::config::{Config, Door, Options, PerFamily, Stop, Trigger};
 
 /// A longer list of doors is cut.
 const SHOWN: usize = 50;
@@ -106,7 +106,7 @@ fn label((name, number): (&str, usize)) -> String {
 }
 
 fn directives(before: &Door, after: &Door) -> Vec<&'static str> {
-    let Door { name: _, trigger, seq_timeout, flags, target, allow, start, stop, reknock } = before;
+    let Door { name: _, trigger, seq_timeout, flags, target, allow, start, nft_set, stop, reknock } = before;
     let mut names = trigger_changed(trigger, &after.trigger);
     names.extend(changed([
         ("seq_timeout", *seq_timeout != after.seq_timeout),
@@ -114,7 +114,8 @@ fn directives(before: &Door, after: &Door) -> Vec<&'static str> {
         ("target", *target != after.target),
         ("allow", *allow != after.allow),
     ]));
-    names.extend(command_changed(start, &after.start, ["start_command", "start_command_6"]));
+    names.extend(family_changed(nft_set, &after.nft_set, ["nft_set", "nft_set_6"]));
+    names.extend(family_changed(start, &after.start, ["start_command", "start_command_6"]));
     names.extend(stop_changed(stop.as_ref(), after.stop.as_ref()));
     names.extend(changed([("reknock", *reknock != after.reknock)]));
     names
@@ -158,13 +159,13 @@ fn stop_changed(before: Option<&Stop>, after: Option<&Stop>) -> Vec<&'static str
     let command = |stop: Option<&'_ Stop>| stop.map_or_else(|| none.clone(), |stop| stop.command.clone());
     let later = before.zip(after).is_some_and(|(before, after)| before.after != after.after);
     let mut names = changed([("cmd_timeout", later)]);
-    names.extend(command_changed(&command(before), &command(after), ["stop_command", "stop_command_6"]));
+    names.extend(family_changed(&command(before), &command(after), ["stop_command", "stop_command_6"]));
     names
 }
 
-fn command_changed(
-    before: &PerFamily<Option<Command>>,
-    after: &PerFamily<Option<Command>>,
+fn family_changed<T: PartialEq>(
+    before: &PerFamily<Option<T>>,
+    after: &PerFamily<Option<T>>,
     [v4, v6]: [&'static str; 2],
 ) -> Vec<&'static str> {
     // Where the one for IPv6 is the same as the other, it is most likely not written down.
@@ -208,6 +209,7 @@ mod tests {
             (STATIC, "stop_command = y", "stop_command"),
             (STATIC, "stop_command_6 = y", "stop_command_6"),
             (STATIC, "stop_command = y\ncmd_timeout = 7", "stop_command"),
+            (STATIC, "nft_set_6 = inet t s", "nft_set_6, start_command_6"),
             (STATIC, "reknock = run", "reknock"),
             (PAD, "one_time_sequences = /p, /q", "one_time_sequences"),
             (PAD, "one_time_window = 7", "one_time_window"),

@@ -8,6 +8,8 @@ use super::setup::Setup;
 use crate::config::{Config, Syntax, print};
 use crate::logging::for_terminal;
 use crate::open::{KeyOwners, key_words, pad_words};
+#[cfg(target_os = "linux")]
+use crate::open::{SetWord, look_at_sets};
 
 /// Prints every problem of the configuration, and what its pads hold.
 pub(super) fn check(args: &Args) -> Result<(), Failure> {
@@ -23,6 +25,10 @@ pub(super) fn check(args: &Args) -> Result<(), Failure> {
         for words in pad_words(door).into_iter().chain(key_words(door, &counters, &mut owners)) {
             let _ = writeln!(verdict, "{}", for_terminal(&format!("{}: {words}", door.name)));
         }
+    }
+    #[cfg(target_os = "linux")]
+    for words in set_words(&config) {
+        let _ = writeln!(verdict, "{}", for_terminal(&words));
     }
     let plural = if config.doors.len() == 1 { "" } else { "s" };
     let _ = writeln!(
@@ -43,6 +49,22 @@ pub(super) fn check(args: &Args) -> Result<(), Failure> {
         let _ = writeln!(out, "{line}");
     }
     Ok(())
+}
+
+/// What there is to say of the sets of doors, by whoever may ask.
+#[cfg(target_os = "linux")]
+fn set_words(config: &Config) -> Vec<String> {
+    let sets = config.doors.iter().flat_map(|door| [&door.nft_set.v4, &door.nft_set.v6]).flatten();
+    if !rustix::process::geteuid().is_root() {
+        let count = sets.count();
+        let words = "sets of nftables are not looked at, which takes root";
+        return (count > 0).then(|| words.to_owned()).into_iter().collect();
+    }
+    let good = "there, and takes addresses with a timeout";
+    let say = |SetWord { door, set, trouble }| {
+        format!("{door}: nft_set {set}: {}", trouble.as_deref().unwrap_or(good))
+    };
+    look_at_sets(&config.doors).into_iter().map(say).collect()
 }
 
 /// The configuration as TOML, which reads back as the same.

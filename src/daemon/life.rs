@@ -17,6 +17,7 @@ use super::events::{Event, Threads, start_commands, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::inherited;
 use super::names::Names;
+use super::nft_sets::SetWatch;
 use super::notify::Manager;
 use super::pidfile::PidFile;
 use super::setup::{Setup, log_warnings, summary};
@@ -89,6 +90,8 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     executor.take_up(left, clock.now());
     executor.keep_looking(clock.now());
     executor.adopt(config.clone(), clock.now());
+    let mut sets = SetWatch::default();
+    sets.look(&config, clock.now());
     let facts = Facts { config: setup.config_path().display().to_string(), dry_run: args.dry_run, started };
     let status = answer_for(&setup, facts, events, capture.clone());
     // Before the log says so: whoever reads that line may knock at once.
@@ -117,6 +120,7 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
         clock,
         manager,
         status,
+        sets,
     }
     .run()
 }
@@ -194,6 +198,8 @@ struct Life {
     manager: Manager,
     /// Who tells whoever asks, for as long as there is somebody to answer.
     status: Option<StatusServer>,
+    /// Looks at sets of nftables.
+    sets: SetWatch,
 }
 
 impl Life {
@@ -205,7 +211,10 @@ impl Life {
                     self.capture.send(Wish::Next);
                 }
                 Some(Event::PlanWanted) => self.capture.send(Wish::Plan(self.executor.plan())),
-                Some(Event::CommandEnded(end)) => self.executor.command_ended(&end, self.clock.now()),
+                Some(Event::CommandEnded(end)) => {
+                    self.sets.look_after(&end, &self.config, self.clock.now());
+                    self.executor.command_ended(&end, self.clock.now());
+                }
                 Some(Event::Pads) => {
                     // Before looking: what happens from now on is worth another look.
                     self.hinted.store(false, Ordering::Release);
@@ -316,6 +325,7 @@ impl Life {
                 }
                 self.commands.limit_to(config.options.command_timeout.0);
                 self.executor.adopt(config.clone(), self.clock.now());
+                self.sets.look(&config, self.clock.now());
                 self.config = config;
                 self.manager.ready(summary(&self.config, &self.interfaces));
             }

@@ -14,7 +14,7 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::job::{CommandEnd, Ended, Errand, Job};
-use super::output::Output;
+use super::output::{Output, Room};
 use crate::config::Command;
 
 /// How much is still read when a command has ended; a process that it has left running may write without end.
@@ -32,7 +32,7 @@ pub(super) const LEASE_VARIABLE: &str = "KNOCK_LEASE";
 /// not block.  Somebody has to read it until the last writer has gone.
 pub(super) fn run(job: &Job, limit: Duration) -> (CommandEnd, Option<PipeReader>) {
     let key = job.key.clone();
-    let (outcome, complaint, pipe) = run_with(&job.command, variables(job), limit);
+    let (outcome, complaint, pipe) = run_with(&job.command, variables(job), limit, Room::OF_THE_LOG);
     (CommandEnd { key, outcome, complaint }, pipe)
 }
 
@@ -48,7 +48,13 @@ pub(super) fn run_errand(
         ("KNOCK_PAD_FILE", errand.path.clone().into()),
         ("KNOCK_LEFT", errand.left.to_string().into()),
     ];
-    run_with(&errand.command, variables, limit)
+    run_with(&errand.command, variables, limit, Room::OF_THE_LOG)
+}
+
+/// The same for a question that no door waits for: its end, and as much as there is room for of the answer.
+pub(super) fn ask(command: &Command, limit: Duration, room: Room) -> (io::Result<Ended>, String) {
+    let (outcome, said, _) = run_with(command, Variables::new(), limit, room);
+    (outcome, said)
 }
 
 /// What a command is told in its environment.
@@ -58,12 +64,13 @@ fn run_with(
     command: &Command,
     variables: Variables,
     limit: Duration,
+    room: Room,
 ) -> (io::Result<Ended>, String, Option<PipeReader>) {
     let (mut child, mut pipe) = match spawn(command, variables) {
         Ok(spawned) => spawned,
         Err(error) => return (Err(error), String::new(), None),
     };
-    let mut output = Output::default();
+    let mut output = Output::with(room);
     let (outcome, open) = supervise(&mut child, &mut pipe, limit, &mut output, end_of);
     (outcome, output.into_text(), open.then_some(pipe))
 }
@@ -241,7 +248,7 @@ mod tests {
         let job = Job { key, lease: None, pad: None, phase: Phase::Start, command };
         let (mut child, mut pipe) = spawn(&job.command, variables(&job)).unwrap();
         let none = |_| Err(io::Error::from(Errno::MFILE));
-        let (outcome, _) = supervise(&mut child, &mut pipe, LONG, &mut Output::default(), none);
+        let (outcome, _) = supervise(&mut child, &mut pipe, LONG, &mut Output::with(Room::OF_THE_LOG), none);
         assert!(outcome.is_err());
         let ended = child.try_wait().unwrap().and_then(|status| status.signal());
         assert_eq!(ended, Some(Signal::KILL.as_raw()));

@@ -29,6 +29,34 @@ pub(super) struct Opening {
     pub(super) stop: Option<(Duration, Command)>,
     /// What it means while the door is open.
     pub(super) reknock: Reknock,
+    /// Whether the command that opens also renews, so that none has to close before it.
+    pub(super) renews_in_place: bool,
+}
+
+/// What an opening means for a lease of its door and address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// It is closed first.
+    Close,
+    /// It lasts for longer; whether the command that opens runs for that.
+    Extend { runs: bool },
+    /// Nothing: each is closed by itself.
+    Nothing,
+}
+
+impl Opening {
+    fn meaning_for(&self, lease: &Lease) -> Meaning {
+        match self.reknock {
+            Reknock::Run => Meaning::Nothing,
+            _ if self.renews_in_place => match &self.stop {
+                Some((_, stop)) if *stop == lease.stop => Meaning::Extend { runs: true },
+                // It was opened in another way, before a reload or by an earlier run.
+                _ => Meaning::Close,
+            },
+            Reknock::Extend => Meaning::Extend { runs: false },
+            Reknock::Renew => Meaning::Close,
+        }
+    }
 }
 
 /// What the executor has to do, in this order.
@@ -37,8 +65,9 @@ pub(super) enum Effect {
     /// Record the lease, and then run the command if there is one; if the lease cannot be recorded,
     /// [`Leases::abandon`] it.
     Open(Lease, Option<Job>),
-    /// Record the lease's new deadline; if that cannot be, the old one stays: [`Leases::shorten`] it.
-    Extend(Lease, Moment),
+    /// Record the lease's new deadline, and then run the command if there is one; if it cannot be recorded, the old one
+    /// stays: [`Leases::shorten`] it.
+    Extend(Lease, Moment, Option<Job>),
     /// The lease is over, and its record of no more use.
     Forget(LeaseId),
     /// Run this, and say so with [`Leases::finished`] when it has ended.
@@ -146,7 +175,7 @@ impl Leases {
         self.go_on(key, now)
     }
 
-    /// Puts a deadline back to what it was, since the new one could not be recorded.
+    /// Puts a deadline back to what it was, since the new one could not be recorded; no command runs then.
     pub(super) fn shorten(
         &mut self,
         key: &LeaseKey,
@@ -154,6 +183,9 @@ impl Leases {
         deadline: Moment,
         now: Moment,
     ) -> Vec<Effect> {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.running = None;
+        }
         self.set_deadline(key, id, deadline);
         self.go_on(key, now)
     }
@@ -227,8 +259,10 @@ impl Leases {
             && entry.running.is_none()
         {
             let due = entry.open.iter().position(|owed| owed.lease.deadline <= now);
-            let renewed = entry.waiting.front().is_some_and(|next| next.reknock == Reknock::Renew);
-            let closing = due.or_else(|| (renewed && !entry.open.is_empty()).then_some(0));
+            let closing = due.or_else(|| {
+                let next = entry.waiting.front()?;
+                entry.open.iter().position(|owed| next.meaning_for(&owed.lease) == Meaning::Close)
+            });
             if let Some(owed) = closing.and_then(|index| entry.open.get(index)) {
                 let Lease { id, pad, stop, deadline, .. } = owed.lease.clone();
                 if due.is_some() && owed.failures == 0 {
@@ -251,15 +285,23 @@ impl Leases {
 
     /// Does what an opening asks for, now that nothing runs for its door and address.
     fn begin(&mut self, opening: Opening, now: Moment) -> Option<Effect> {
-        let Opening { key, pad, start, stop, reknock } = opening;
-        let entry = self.entries.entry(key.clone()).or_default();
-        if reknock == Reknock::Extend
-            && let (Some((after, _)), Some(owed)) = (&stop, entry.open.front())
+        let entry = self.entries.entry(opening.key.clone()).or_default();
+        let meaning = entry.open.front().map(|owed| opening.meaning_for(&owed.lease));
+        let Opening { key, pad, start, stop, .. } = opening;
+        if let (Some(Meaning::Extend { runs }), Some((after, _)), Some(owed)) =
+            (meaning, &stop, entry.open.front_mut())
         {
             let (id, before) = (owed.lease.id, owed.lease.deadline);
             let lease = Lease { deadline: now + *after, ..owed.lease.clone() };
+            let start = start.filter(|_| runs);
+            if start.is_some() {
+                // Whatever has failed to close it until now has to close it anew.
+                owed.failures = 0;
+                entry.running = Some(Running::Start);
+            }
             self.set_deadline(&key, id, lease.deadline);
-            return Some(Effect::Extend(lease, before));
+            let job = start.map(|start| job(&key, Phase::Start, Some(id), pad, start));
+            return Some(Effect::Extend(lease, before, job));
         }
         if start.is_some() {
             entry.running = Some(Running::Start);
@@ -285,7 +327,9 @@ impl Leases {
             self.remove(key, id);
             return vec![Effect::LeftOpen(lease)];
         }
-        let renewed = entry.waiting.front().is_some_and(|next| next.reknock == Reknock::Renew);
+        let renewed = entry.waiting.front().is_some_and(|next| {
+            matches!(next.meaning_for(&owed.lease), Meaning::Close | Meaning::Extend { runs: true })
+        });
         match RETRIES.get(owed.failures - 1) {
             // The lease that follows closes the door in its time.
             _ if renewed => self.forget(key, id).into_iter().collect(),

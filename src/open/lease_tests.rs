@@ -14,7 +14,14 @@ fn shell(text: &str) -> Command {
 
 fn opening(source: &str) -> Opening {
     let stop = Some((Duration::from_secs(10), shell("stop")));
-    Opening { key: key(source), pad: None, start: Some(shell("start")), stop, reknock: Reknock::Renew }
+    Opening {
+        key: key(source),
+        pad: None,
+        start: Some(shell("start")),
+        stop,
+        reknock: Reknock::Renew,
+        renews_in_place: false,
+    }
 }
 
 fn with(reknock: Reknock) -> Opening {
@@ -29,12 +36,15 @@ fn words(effects: &[Effect]) -> Vec<String> {
                 words.push(format!("record {}", lease.id.number));
                 words.extend(job.iter().map(|job| job.command.to_string()));
             }
-            Effect::Extend(lease, before) => words.push(format!(
-                "extend {} from {} to {}",
-                lease.id.number,
-                before.since_start().as_secs(),
-                lease.deadline.since_start().as_secs()
-            )),
+            Effect::Extend(lease, before, job) => {
+                words.push(format!(
+                    "extend {} from {} to {}",
+                    lease.id.number,
+                    before.since_start().as_secs(),
+                    lease.deadline.since_start().as_secs()
+                ));
+                words.extend(job.iter().map(|job| job.command.to_string()));
+            }
             Effect::Forget(id) => words.push(format!("forget {}", id.number)),
             Effect::Run(job) => words.push(job.command.to_string()),
             Effect::TimedOut(_) => words.push("timed out".to_owned()),
@@ -158,9 +168,71 @@ fn an_extension_that_cannot_be_recorded_leaves_the_deadline() {
     lab.open(with(Reknock::Extend), 0);
     lab.finished(A, 1);
     let effects = lab.0.open(with(Reknock::Extend), at(5));
-    let [Effect::Extend(lease, before)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Extend(lease, before, None)] = &effects[..] else { panic!("{effects:?}") };
     assert!(lab.0.shorten(&lease.key, lease.id, *before, at(5)).is_empty());
     assert_eq!(lab.0.next_deadline(), Some(at(10)));
+}
+
+fn in_place(reknock: Reknock) -> Opening {
+    Opening { renews_in_place: true, ..with(reknock) }
+}
+
+#[test]
+fn where_the_start_renews_in_place_nothing_closes_before() {
+    for reknock in [Reknock::Renew, Reknock::Extend] {
+        let mut lab = Lab::new();
+        assert_eq!(lab.open(in_place(reknock), 0), ["record 1", "start"]);
+        lab.finished(A, 1);
+        assert_eq!(lab.open(in_place(reknock), 5), ["extend 1 from 10 to 15", "start"]);
+        assert_eq!(lab.open(in_place(reknock), 5), NOTHING, "one at a time");
+        assert_eq!(lab.finished(A, 6), ["extend 1 from 15 to 16", "start"]);
+        lab.finished(A, 6);
+        assert_eq!(lab.expire(15), NOTHING);
+        assert_eq!(lab.expire(16), ["timed out", "stop"]);
+        assert_eq!(lab.finished(A, 16), ["forget 1"]);
+        assert!(lab.0.is_idle());
+    }
+}
+
+#[test]
+fn what_is_open_in_another_way_is_closed_before_it_opens_in_the_new_one() {
+    for reknock in [Reknock::Renew, Reknock::Extend] {
+        let mut lab = Lab::new();
+        let id = LeaseId { run: 1, number: 1 };
+        let lease = |stop| Lease { id, key: key(A), pad: None, stop: shell(stop), deadline: at(30) };
+        assert!(lab.0.restore(vec![lease("old stop")], at(20)).is_empty());
+        assert_eq!(lab.open(in_place(reknock), 21), ["old stop"]);
+        assert_eq!(lab.finished(A, 21), ["forget 1", "record 1", "start"]);
+        let mut lab = Lab::new();
+        assert!(lab.0.restore(vec![lease("stop")], at(20)).is_empty());
+        assert_eq!(lab.open(in_place(reknock), 21), ["extend 1 from 30 to 31", "start"]);
+    }
+}
+
+#[test]
+fn a_renewal_in_place_that_cannot_be_recorded_runs_nothing_and_leaves_the_deadline() {
+    let mut lab = Lab::new();
+    lab.open(in_place(Reknock::Renew), 0);
+    lab.finished(A, 1);
+    let effects = lab.0.open(in_place(Reknock::Renew), at(5));
+    let [Effect::Extend(lease, before, Some(_))] = &effects[..] else { panic!("{effects:?}") };
+    assert!(lab.0.shorten(&lease.key, lease.id, *before, at(5)).is_empty());
+    assert_eq!(lab.0.next_deadline(), Some(at(10)));
+    assert_eq!(lab.expire(10), ["timed out", "stop"], "no command is waited for");
+}
+
+#[test]
+fn a_knock_between_two_attempts_to_close_renews_in_place() {
+    let mut lab = Lab::new();
+    lab.open(in_place(Reknock::Renew), 0);
+    lab.finished(A, 0);
+    lab.expire(10);
+    lab.failed(10);
+    assert_eq!(lab.open(in_place(Reknock::Renew), 10), ["extend 1 from 11 to 20", "start"]);
+    lab.finished(A, 10);
+    assert_eq!(lab.expire(20), ["timed out", "stop"], "its time was up anew");
+    assert_eq!(lab.open(in_place(Reknock::Renew), 20), NOTHING);
+    assert_eq!(lab.failed(20), ["forget 1", "record 2", "start"]);
 }
 
 #[test]

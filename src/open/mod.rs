@@ -13,6 +13,7 @@ mod lease;
 #[cfg(target_os = "linux")]
 mod leftovers;
 mod memory;
+mod nft;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
@@ -36,6 +37,8 @@ pub use executor::{
 };
 pub use job::{CommandEnd, Ended, Errand, Job, Phase};
 pub use key::{CounterNotSet, KeyOwners, key_words, set_counter};
+#[cfg(target_os = "linux")]
+pub use nft::{SetWord, look_at_sets};
 #[cfg(target_os = "linux")]
 pub use orphans::end_orphans;
 pub use survey::pad_words;

@@ -2,25 +2,36 @@
 
 use std::fmt::Write as _;
 
-/// How many lines are kept.
-const LINES: usize = 5;
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) lines: usize,
+    pub(super) bytes: usize,
+}
 
-/// How many bytes are kept.
-const BYTES: usize = 2048;
+impl Room {
+    /// What the log has for a command.
+    pub(super) const OF_THE_LOG: Room = Room { lines: 5, bytes: 2048 };
+}
 
 /// The beginning of a text that comes in parts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Output {
+    room: Room,
     kept: Vec<u8>,
     lines: usize,
     left_out: usize,
 }
 
 impl Output {
+    pub(super) fn with(room: Room) -> Output {
+        Output { room, kept: Vec::new(), lines: 0, left_out: 0 }
+    }
+
     /// Takes the next part.
     pub(super) fn take(&mut self, part: &[u8]) {
         for (taken, &byte) in part.iter().enumerate() {
-            if self.lines == LINES || self.kept.len() == BYTES {
+            if self.lines == self.room.lines || self.kept.len() == self.room.bytes {
                 self.left_out += part.len() - taken;
                 return;
             }
@@ -54,7 +65,7 @@ mod tests {
     use super::*;
 
     fn kept(parts: &[&str]) -> String {
-        let mut output = Output::default();
+        let mut output = Output::with(Room::OF_THE_LOG);
         for part in parts {
             output.take(part.as_bytes());
         }
@@ -76,7 +87,7 @@ mod tests {
 
     #[test]
     fn one_long_line_is_cut() {
-        let long = "x".repeat(BYTES - 1);
+        let long = "x".repeat(Room::OF_THE_LOG.bytes - 1);
         assert_eq!(kept(&[&long, "y"]), format!("{long}y"));
         assert_eq!(kept(&[&long, "yzzz", "zz"]), format!("{long}y\n[and 5 more bytes]"));
         assert_eq!(kept(&[&long, "é"]), format!("{long}\u{fffd}\n[and one more byte]"));

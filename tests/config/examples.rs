@@ -31,7 +31,7 @@ fn every_example_loads_without_a_warning() {
 #[test]
 fn an_example_in_both_syntaxes_is_the_same_configuration() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    for name in ["static", "timed"] {
+    for name in ["static", "timed", "nftables"] {
         let read = |extension| loaded(&folder.join(name).with_extension(extension));
         assert_eq!(read("conf"), read("toml"), "{name}");
     }

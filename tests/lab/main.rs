@@ -69,6 +69,7 @@ mod locks;
 mod log;
 mod low;
 mod manual;
+mod nft_set;
 mod notify;
 mod one_time;
 mod people;

@@ -7,14 +7,15 @@ use seqgen::generate::Protocols;
 use seqgen::sequence::Protocol;
 
 use super::given::{Given, Kind};
-use super::{Sources, commands, key, path, reach, scans};
+use super::{Sources, commands, key, nft_sets, path, reach, scans};
 use crate::config::blank::{is_blank, trim};
+use crate::config::command::Command;
 use crate::config::directives::{DOOR, DoorKey};
 use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::networks::network;
 use crate::config::raw::{Form, Section, Value};
-use crate::config::schema::{Door, PadSource, Reknock, ScanGuard, Stop, Trigger};
+use crate::config::schema::{Door, Options, PadSource, PerFamily, Reknock, Stop, Trigger};
 use crate::config::values;
 use crate::flags::{FlagRule, TcpFlags};
 use crate::networks::Networks;
@@ -30,7 +31,7 @@ const KIND: Kind<DoorKey> = Kind { table: DOOR, misplaced: "it belongs into the 
 
 pub(super) fn check<'a>(
     section: &'a Section,
-    guard: ScanGuard,
+    options: &Options,
     sources: &mut Sources<'a>,
     faults: &mut Faults,
 ) -> Option<Door> {
@@ -43,16 +44,30 @@ pub(super) fn check<'a>(
         text.parse::<IpAddr>().map_err(|_| wrong())
     });
     let allow = allow(&given, faults);
-    let start = commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults);
+    let nft_set = nft_sets::check(&given, options, faults);
+    let has_sets = nft_sets::is_any_given(&given);
+    // What opens over IPv4 is no fallback where there is a set.
+    let but_for_sets = |commands: PerFamily<Option<Command>>| PerFamily {
+        v6: commands.v6.filter(|_| nft_set.v6.is_none()),
+        ..commands
+    };
+    let start = but_for_sets(commands::check(&given, DoorKey::StartCommand, DoorKey::StartCommand6, faults));
     let starts = [DoorKey::StartCommand, DoorKey::StartCommand6];
-    if start.v4.is_none() && start.v6.is_none() && !commands::is_given(&given, starts) {
+    if start.v4.is_none() && start.v6.is_none() && !has_sets && !commands::is_given(&given, starts) {
         let fault = Fault::error(section.name.span.clone(), "this door has no command");
-        faults.push(fault.hint("add start_command = …, or command = …"));
+        faults.push(fault.hint("add start_command = …, or command = …, or nft_set = …"));
     }
-    let after = given.read(DoorKey::CmdTimeout, faults, values::span_of_time).unwrap_or(CMD_TIMEOUT);
-    let stop = commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults);
-    let stop = (stop.v4.is_some() || stop.v6.is_some()).then_some(Stop { after, command: stop });
-    let reknock = reknock(&given, stop.as_ref(), faults);
+    let serves = PerFamily {
+        v4: start.v4.is_some() || nft_set.v4.is_some(),
+        v6: start.v6.is_some() || nft_set.v6.is_some(),
+    };
+    nft_sets::warn_of_missing(&given, &serves, faults);
+    let after = given.read(DoorKey::CmdTimeout, faults, |text| cmd_timeout(text, has_sets));
+    let after = after.unwrap_or(CMD_TIMEOUT);
+    let stop = but_for_sets(commands::check(&given, DoorKey::StopCommand, DoorKey::StopCommand6, faults));
+    let closes = has_sets || stop.v4.is_some() || stop.v6.is_some();
+    let stop = closes.then_some(Stop { after, command: stop });
+    let reknock = reknock(&given, stop.is_some(), has_sets, faults);
     let door = Door {
         name: section.name.value.clone(),
         trigger: trigger?,
@@ -61,10 +76,11 @@ pub(super) fn check<'a>(
         target,
         allow,
         start,
+        nft_set,
         stop,
         reknock,
     };
-    scans::look_over(&given, &door, guard, faults);
+    scans::look_over(&given, &door, options.scan_guard, faults);
     Some(door)
 }
 
@@ -105,15 +121,33 @@ fn flags(given: &Given<'_, DoorKey>, trigger: Option<&Trigger>, faults: &mut Fau
 }
 
 /// What a knock does while the door is open, which a door that never closes has no use for.
-fn reknock(given: &Given<'_, DoorKey>, stop: Option<&Stop>, faults: &mut Faults) -> Reknock {
+fn reknock(given: &Given<'_, DoorKey>, has_stop: bool, has_sets: bool, faults: &mut Faults) -> Reknock {
     let stops = [DoorKey::StopCommand, DoorKey::StopCommand6];
-    let closes = stop.is_some() || commands::is_given(given, stops);
+    let closes = has_stop || commands::is_given(given, stops);
     if let Some(entry) = given.entry(DoorKey::Reknock).filter(|_| !closes) {
         let message = "`reknock` has no effect on a door without a stop command";
         let hint = "such a door does not stay open: each knock runs its start command";
         faults.push(Fault::warning(entry.key.span.clone(), message).hint(hint));
     }
-    given.read(DoorKey::Reknock, faults, values::reknock).unwrap_or_default()
+    let way = given.read(DoorKey::Reknock, faults, |text| match values::reknock(text)? {
+        Reknock::Run if has_sets => {
+            let message = "a set holds an address once, so that no opening can be closed by itself";
+            Err(Fault::error(0..text.len(), message)
+                .hint("renew, the default, begins the time anew without a gap"))
+        }
+        way => Ok(way),
+    });
+    way.unwrap_or_default()
+}
+
+/// How long after opening the door closes; in a set, no time at all is for ever.
+fn cmd_timeout(text: &str, has_sets: bool) -> Result<Duration, Fault> {
+    let span = values::span_of_time(text)?;
+    if has_sets && span.is_zero() {
+        let message = "without a timeout an address stays in a set for ever";
+        return Err(Fault::error(0..text.len(), message).hint("1 second is the shortest"));
+    }
+    Ok(span)
 }
 
 /// Whose hits the door sees, with every network that is none on the way.

@@ -10,7 +10,7 @@ use crate::config::excerpt::excerpt;
 use crate::config::fault::{Fault, Faults};
 use crate::config::lookalike;
 use crate::config::raw::{Entry, Form, Spanned, Text, Value};
-use crate::config::values::{self, Word, split_list};
+use crate::config::values::{self, Word, split_list, split_words};
 
 /// The table of a kind of section, and where a directive of the other kind belongs.
 #[derive(Clone, Copy)]
@@ -138,11 +138,31 @@ impl<'a, K: Copy + Eq + Hash> Given<'a, K> {
         faults: &mut Faults,
         read: impl FnOnce(&[Word<'_>]) -> Result<T, Fault>,
     ) -> Option<T> {
+        self.read_split(key, faults, split_list, read)
+    }
+
+    /// The value of a directive that takes words, which are parted by blanks or an array, read by `read`.
+    pub(super) fn read_words<T>(
+        &self,
+        key: K,
+        faults: &mut Faults,
+        read: impl FnOnce(&[Word<'_>]) -> Result<T, Fault>,
+    ) -> Option<T> {
+        self.read_split(key, faults, split_words, read)
+    }
+
+    fn read_split<T>(
+        &self,
+        key: K,
+        faults: &mut Faults,
+        split: for<'t> fn(&'t Text, &'t str) -> Vec<Word<'t>>,
+        read: impl FnOnce(&[Word<'_>]) -> Result<T, Fault>,
+    ) -> Option<T> {
         let value = self.value(key, faults)?;
         let read =
             |words: &[Word<'_>], faults: &mut Faults| read(words).map_err(|fault| faults.push(fault)).ok();
         match value {
-            Value::Text(text) => read(&split_list(text, without_comment(text, faults)), faults),
+            Value::Text(text) => read(&split(text, without_comment(text, faults)), faults),
             Value::List(list) if list.value.is_empty() => {
                 self.refuse(key, value, "at least one value", faults)
             }

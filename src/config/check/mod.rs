@@ -4,6 +4,7 @@ mod commands;
 mod door;
 mod given;
 mod key;
+mod nft_sets;
 mod options;
 mod path;
 mod reach;
@@ -18,8 +19,9 @@ use seqgen::sequence::Sequence;
 use super::directives::OPTIONS_SECTION;
 use super::excerpt::excerpt;
 use super::fault::{Fault, Faults};
+use super::nft_set::NftSet;
 use super::raw::{Section, Spanned};
-use super::schema::{Config, Door, ScanGuard, Trigger};
+use super::schema::{Config, Door, Options, Trigger};
 use crate::networks::Networks;
 
 /// Checks everything, and makes a configuration of what is right; what is wrong goes to `faults`, and the
@@ -29,10 +31,8 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
     let (options, doors): (Vec<_>, Vec<_>) = sections.iter().partition(is_options);
     let options = options::check(&options, faults);
     let mut others = Others::default();
-    let doors: Vec<Door> = doors
-        .into_iter()
-        .filter_map(|section| check_door(section, options.scan_guard, &mut others, faults))
-        .collect();
+    let doors: Vec<Door> =
+        doors.into_iter().filter_map(|section| check_door(section, &options, &mut others, faults)).collect();
     if doors.is_empty() && faults.is_empty() {
         let hint = "add a section with a sequence and a command";
         faults.push(Fault::warning(0..0, "there is no door in this file").hint(hint));
@@ -45,6 +45,7 @@ pub(super) fn check(sections: &[Section], faults: &mut Faults) -> Config {
 struct Others<'a> {
     names: HashSet<&'a str>,
     sequences: HashMap<Sequence, (&'a str, Option<Networks>)>,
+    sets: HashMap<NftSet, &'a str>,
     sources: Sources<'a>,
 }
 
@@ -62,7 +63,7 @@ impl Default for Sources<'_> {
 
 fn check_door<'a>(
     section: &'a Section,
-    guard: ScanGuard,
+    options: &Options,
     others: &mut Others<'a>,
     faults: &mut Faults,
 ) -> Option<Door> {
@@ -74,7 +75,7 @@ fn check_door<'a>(
             Fault::warning(name.span.clone(), message).hint("the log numbers them: name, name#2, and so on"),
         );
     }
-    let door = door::check(section, guard, &mut others.sources, faults)?;
+    let door = door::check(section, options, &mut others.sources, faults)?;
     if let Trigger::Static(sequence) = &door.trigger {
         if let Some((other, allow)) = others.sequences.get(sequence)
             && may_share(allow.as_ref(), door.allow.as_ref())
@@ -83,6 +84,15 @@ fn check_door<'a>(
             faults.push(Fault::warning(name.span.clone(), message).hint("whoever knocks it opens both"));
         }
         others.sequences.entry(sequence.clone()).or_insert_with(|| (&name.value, door.allow.clone()));
+    }
+    for set in [&door.nft_set.v4, &door.nft_set.v6].into_iter().flatten() {
+        if let Some(other) = others.sets.insert(set.clone(), &name.value) {
+            let message = format!("door [{}] has the same set {}", excerpt(other), excerpt(&set.to_string()));
+            faults.push(Fault::warning(name.span.clone(), message).hint(
+                "an address is in it once: who has opened both is shut out when the first one closes; give each \
+                 door its own",
+            ));
+        }
     }
     Some(door)
 }

@@ -127,6 +127,13 @@ const DOOR_CASES: &[Case] = &[
     ("Stop_Command_6 = x", "stop_command_6 = 'x'", |c| {
         stop(c).command == PerFamily { v4: None, v6: shell("x") }
     }),
+    ("NFT_Set = inet filter k\nNFT_Set_6 =", "nft_set = ['inet', 'filter', 'k']\nnft_set_6 = ''", |c| {
+        c.doors[0].nft_set.v4.as_ref().is_some_and(|set| set.to_string() == "inet filter k")
+    }),
+    ("NFT_Set_6 = ip6 filter k\nCommand = x", "nft_set_6 = 'ip6 filter k'\ncommand = 'x'", |c| {
+        c.doors[0].nft_set.v6.as_ref().is_some_and(|set| set.to_string() == "ip6 filter k")
+            && c.doors[0].start == PerFamily { v4: shell("x"), v6: None }
+    }),
     ("Reknock = Extend\nStop_Command = x", "reknock = 'extend'\nstop_command = 'x'", |c| {
         c.doors[0].reknock == Reknock::Extend
     }),
@@ -139,7 +146,10 @@ fn file(case: &str, is_option: bool, text: &dyn Fn(&str) -> String) -> String {
     for (missing, line) in [
         (!has("sequence") && !has("one_time"), format!("sequence = {}", text("1,9,5"))),
         (!has("tcpflags"), format!("tcpflags = {}", text("syn"))),
-        (!has("start_command =") && !has("command ="), format!("command = {}", text("x"))),
+        (
+            !has("start_command =") && !has("command =") && !has("nft_set ="),
+            format!("command = {}", text("x")),
+        ),
     ] {
         if missing || is_option {
             door += &line;

@@ -3,6 +3,7 @@ mod any_text;
 mod directives;
 mod keys;
 mod manual;
+mod nft_sets;
 mod oddities;
 mod pads;
 mod printed;

@@ -92,8 +92,40 @@ fn key(number: usize) -> impl Strategy<Value = Trigger> {
     )
 }
 
+fn nft_set(ip: Ip) -> impl Strategy<Value = NftSet> {
+    let name = || "[A-Za-z_.][A-Za-z0-9_./-]{0,9}";
+    let families = NftSet::FAMILIES.iter().map(|(name, _)| *name);
+    let other = if ip == Ip::V4 { "ip6" } else { "ip" };
+    let families: Vec<_> = families.filter(|name| *name != other).collect();
+    (prop::sample::select(families), name(), name()).prop_map(move |(family, table, name)| {
+        let directive = if ip == Ip::V4 { "nft_set" } else { "nft_set_6" };
+        let set = door(&format!("{directive} = {family} {table} {name}\ncommand =\n")).nft_set;
+        set.v4.or(set.v6).unwrap()
+    })
+}
+
+/// Sets in the place of commands.
+fn with_sets(mut door: Door, v4: Option<NftSet>, v6: Option<NftSet>) -> Door {
+    if v4.is_none() && v6.is_none() || v4 == v6 {
+        return door;
+    }
+    let none = || PerFamily { v4: None, v6: None };
+    let after = door.stop.as_ref().map_or(7, |stop| stop.after.as_secs().max(1));
+    let stop = door.stop.get_or_insert_with(|| Stop { after: Duration::ZERO, command: none() });
+    stop.after = Duration::from_secs(after);
+    for commands in [&mut door.start, &mut stop.command] {
+        commands.v4 = commands.v4.take().filter(|_| v4.is_none());
+        commands.v6 = commands.v6.take().filter(|_| v6.is_none());
+    }
+    if door.reknock == Reknock::Run {
+        door.reknock = Reknock::Extend;
+    }
+    door.nft_set = PerFamily { v4, v6 };
+    door
+}
+
 /// The number keeps pads and names apart.
-fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
+fn any_door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let window = (1u16..=1000).prop_map(|lines| lines.try_into().unwrap());
     let asks_nobody = |command: &Command| !command.to_string().contains("%IP%");
     let low_command = proptest::option::of(command(classic).prop_filter("no address", asks_nobody));
@@ -117,17 +149,21 @@ fn door(classic: bool, number: usize) -> impl Strategy<Value = Door> {
     let reknock = prop::sample::select(&Reknock::ALL);
     let closing = (proptest::option::of(stop), reknock);
     let parts = (name, trigger, seconds(1), flags(), opening, closing);
-    parts.prop_map(|(name, trigger, seq_timeout, flags, (target, allow, start), (stop, reknock))| Door {
-        name,
-        trigger,
-        seq_timeout,
-        flags,
-        target,
-        allow,
-        start,
-        stop,
-        reknock,
-    })
+    let plain =
+        parts.prop_map(|(name, trigger, seq_timeout, flags, (target, allow, start), (stop, reknock))| Door {
+            name,
+            trigger,
+            seq_timeout,
+            flags,
+            target,
+            allow,
+            start,
+            nft_set: PerFamily { v4: None, v6: None },
+            stop,
+            reknock,
+        });
+    let sets = (proptest::option::of(nft_set(Ip::V4)), proptest::option::of(nft_set(Ip::V6)), any::<bool>());
+    (plain, sets).prop_map(|(door, (v4, v6, has_sets))| if has_sets { with_sets(door, v4, v6) } else { door })
 }
 
 fn capabilities() -> impl Strategy<Value = Capabilities> {
@@ -185,17 +221,24 @@ fn config(classic: bool) -> impl Strategy<Value = Config> {
                 }
             },
         );
-    let doors = (door(classic, 1), door(classic, 2), door(classic, 3), 0usize..=3, any::<bool>()).prop_map(
-        |(a, mut b, c, count, same_name)| {
+    let doors = (any_door(classic, 1), any_door(classic, 2), any_door(classic, 3), 0usize..=3, any::<bool>())
+        .prop_map(|(a, mut b, c, count, same_name)| {
             if same_name {
                 b.name.clone_from(&a.name);
             }
             let mut doors = vec![a, b, c];
             doors.truncate(count);
             doors
-        },
-    );
-    (options, doors).prop_map(|(options, doors)| Config { options, doors })
+        });
+    (options, doors).prop_map(|(mut options, doors): (Options, Vec<Door>)| {
+        // Without it no set could be changed.
+        if let Some(kept) = &mut options.capabilities
+            && doors.iter().any(|door| door.nft_set.v4.is_some() || door.nft_set.v6.is_some())
+        {
+            *kept = Capabilities::of((0..64).filter(|number| *number == 12 || kept.has(*number)));
+        }
+        Config { options, doors }
+    })
 }
 
 /// What comes of a printed configuration.

@@ -166,7 +166,7 @@ impl Watching {
 }
 
 /// The door's name, with a number behind it if another door has it already.
-pub(super) fn unique_label(name: &str, taken: &mut HashSet<String>) -> Arc<str> {
+pub(in crate::open) fn unique_label(name: &str, taken: &mut HashSet<String>) -> Arc<str> {
     let mut label = name.to_owned();
     let mut number = 1;
     while !taken.insert(label.clone()) {

@@ -22,7 +22,8 @@ use seqgen::derive::Form;
 use self::claims::Claim;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use self::doors::see;
-use self::doors::{DoorState, Opener, Watching, unique_label};
+pub(super) use self::doors::unique_label;
+use self::doors::{DoorState, Opener, Watching};
 use self::reports::Previous;
 pub use self::standing::{DoorStanding, KeyStanding, LeaseStanding, PadStanding, Standing, Tally};
 use super::job::{Errand, Job};

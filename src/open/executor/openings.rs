@@ -8,10 +8,12 @@ use log::{error, info, warn};
 
 use super::doors::{DoorState, Opener};
 use super::{Executor, Outside};
+use crate::config::{Command, Door};
 use crate::message::Order;
 use crate::moment::Moment;
 use crate::open::job::{CommandEnd, Ended, Job, mishap};
 use crate::open::lease::{Effect, Opening};
+use crate::open::nft::{admission, dismissal};
 use crate::quota::Quota;
 use crate::state::{Lease, LeaseKey, LeaseStore, Left, MOST_LEASES};
 
@@ -90,13 +92,9 @@ impl<O: Outside> Executor<O> {
     pub(super) fn open(&mut self, index: usize, source: IpAddr, pad: Option<&Arc<str>>, now: Moment) {
         let DoorState { door, label, .. } = &self.doors[index];
         let key = LeaseKey { door: Arc::clone(label), source };
-        let start = door.start.get(source).as_ref().map(|command| command.render(source));
-        let stop = door
-            .stop
-            .as_ref()
-            .and_then(|stop| Some((stop.after, stop.command.get(source).as_ref()?.render(source))));
-        let no_command = start.is_none().then(|| format!("{label}: no command for this address family"));
-        let opening = Opening { key: key.clone(), pad: pad.cloned(), start, stop, reknock: door.reknock };
+        let opening = opening_of(door, key.clone(), pad.cloned());
+        let no_command =
+            opening.start.is_none().then(|| format!("{label}: no command for this address family"));
         let mut effects = self.leases.open(opening, now);
         // Nobody is told that a door opens before it is certain that it will be closed.
         for effect in &mut effects {
@@ -168,13 +166,17 @@ impl<O: Outside> Executor<O> {
                     (Ok(()), None) => {}
                     (Err(what_follows), _) => effects.extend(what_follows),
                 },
-                Effect::Extend(lease, before) => {
+                Effect::Extend(lease, before, job) => {
                     let LeaseKey { door, source } = &lease.key;
                     match self.lease_store.put(&lease) {
-                        Ok(()) if !self.may_say(door, now) => {}
                         Ok(()) => {
-                            let more = lease.deadline.wait_from(now).as_secs();
-                            info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
+                            if self.may_say(door, now) {
+                                let more = lease.deadline.wait_from(now).as_secs();
+                                info!("{}: {door}: stays open for {more} s", self.outside.describe(*source));
+                            }
+                            if let Some(job) = job {
+                                self.run(job, now);
+                            }
                         }
                         Err(error) => {
                             error!("{source}: {door}: the new deadline cannot be recorded: {error}");
@@ -216,12 +218,22 @@ impl<O: Outside> Executor<O> {
             Effect::Retry(_, pause) => {
                 warn!("{source}: {door}: the stop command has failed; again in {} s", pause.as_secs());
             }
+            Effect::GaveUp(_) if self.has_set(door, *source) => error!(
+                "{source}: {door}: the address could not be taken out of the set for the last time; the kernel does so \
+                 when its time is up"
+            ),
             Effect::GaveUp(_) => error!(
                 "{source}: {door}: the stop command has failed for the last time: the door may still be open, and \
                  nothing will close it"
             ),
             _ => warn!("{source}: {door}: too many openings wait for a command that is still running"),
         }
+    }
+
+    /// Whether this door is opened by a set, whose addresses time out.
+    fn has_set(&self, door: &Arc<str>, source: IpAddr) -> bool {
+        let state = self.doors.iter().find(|state| state.label == *door);
+        state.is_some_and(|state| state.door.nft_set.get(source).is_some())
     }
 
     fn run(&mut self, job: Job, now: Moment) {
@@ -249,6 +261,24 @@ impl<O: Outside> Executor<O> {
             warn!("{count} lines about doors of one hit were left out: too many open at once");
         }
     }
+}
+
+/// What it means to open this door for whom the key names: a set's transactions or commands, with the address in place.
+fn opening_of(door: &Door, key: LeaseKey, pad: Option<Arc<str>>) -> Opening {
+    let source = key.source;
+    let reknock = door.reknock;
+    if let Some((set, stop)) = door.nft_set.get(source).as_ref().zip(door.stop.as_ref()) {
+        let close = dismissal(set, source);
+        // What could not be closed again is not opened.
+        let start = close.as_ref().and_then(|_| admission(set, source, stop.after));
+        let stop = close.map(|close| (stop.after, close));
+        return Opening { key, pad, start, stop, reknock, renews_in_place: true };
+    }
+    let render = |command: &Option<Command>| command.as_ref().map(|command| command.render(source));
+    let start = render(door.start.get(source));
+    let stop = door.stop.as_ref();
+    let stop = stop.and_then(|stop| Some((stop.after, render(stop.command.get(source))?)));
+    Opening { key, pad, start, stop, reknock, renews_in_place: false }
 }
 
 /// Records a lease with the deadline that it has now, which has passed.

@@ -153,6 +153,22 @@ fn the_line_is_struck_before_its_command_runs() {
 }
 
 #[test]
+fn the_line_is_struck_before_its_address_goes_into_a_set() {
+    let text = "[ot]\none_time_sequences = PAD\none_time_resync = 0\ntcpflags = syn\nnft_set = inet t s\nnft_set_6 =\n";
+    let mut lab = Lab::new(text);
+    lab.complete(1);
+    let jobs = lab.record.borrow_mut().jobs.drain(..).collect::<Vec<_>>();
+    let [(job, pad_when_run)] = &jobs[..] else { panic!("{jobs:?}") };
+    assert!(job.command.to_string().starts_with("/usr/sbin/nft -j "), "{}", job.command);
+    assert!(job.command.to_string().contains("\"timeout\":10"), "{}", job.command);
+    assert_eq!(pad_when_run, "#1,2\n 3,4\n 5,6\n");
+    // Nothing is to be done for this family, and the line is used up all the same.
+    lab.complete_from(2, "2001:db8::2");
+    assert_eq!(lab.commands(), [""; 0]);
+    assert_eq!(lab.executor.standing(lab.now).leases.len(), 1);
+}
+
+#[test]
 fn a_used_line_opens_nothing_again() {
     let mut lab = Lab::new(ONE_TIME);
     lab.complete(1);
