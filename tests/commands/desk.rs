@@ -59,6 +59,7 @@ for argument; do
     shift
     case $argument in
     --check | --read) what= ;;
+    --init-counter) what= config="-c $DESK/etc/keyed.conf" ;;
     --status) what= status=4 ;;
     -c | --config) config= ;;
     -d | --daemon | --dry-run) continue ;;
@@ -68,8 +69,13 @@ done
 "$PROGRAM" $what $config "$@" || [ $? = "$status" ]
 "#;
 
-/// Notes what it is told.
+/// The keys of the document on how sequences follow from them: a whole one, and that of the label `gate`.
+const KEY: &[u8] = b"# knock key v1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+const GATE_KEY: &[u8] = b"# knock label key v1: gate\nQw0IlEd/NeJBea2S741gGE2rsXuwj3lqHsdmQnL2OzE=\n";
+
+/// Notes what it is told, and takes what is piped into it, so that whoever writes that can.
 const NOTE: &str = r#"
+while read -r line; do :; done
 for argument in "$PROGRAM" "$@"; do printf '%s\n' "$argument"; done >>"$DESK/notes"
 printf '\n' >>"$DESK/notes"
 "#;
@@ -125,7 +131,7 @@ impl Desk {
             // It may not be there yet.
             let _ = fs::remove_dir_all(self.path(directory));
         }
-        for directory in ["work", "etc/knockd"] {
+        for directory in ["work", "etc/knockd/keys", "home/.config/knock"] {
             self.puts_directory(directory);
         }
         let recorded =
@@ -136,6 +142,19 @@ impl Desk {
         for name in ["work/seqs", "home/seqs", "etc/knockd/ssh.pad"] {
             self.puts(name, &recorded("pad"));
         }
+        for name in ["work/key", "work/alice.key", "home/.config/knock/key"] {
+            self.puts(name, KEY);
+        }
+        for name in ["work/gate.key", "etc/knockd/alice.key"] {
+            self.puts(name, GATE_KEY);
+        }
+        let etc = self.path("etc");
+        let keyed = format!(
+            "[options]\nstate_dir = {0}/state\n[ssh]\none_time_key = {0}/knockd/alice.key\none_time_label = gate\n\
+             command = true\n",
+            etc.display()
+        );
+        self.puts("etc/keyed.conf", keyed.as_bytes());
         let config = String::from_utf8(recorded("knockd.conf")).expect("text");
         let pad = format!("= {}", self.path("etc/knockd/ssh.pad").display());
         self.puts("etc/knockd.conf", config.replace("= pad", &pad).as_bytes());
