@@ -33,8 +33,9 @@ pub struct StateDir {
 impl StateDir {
     /// Opens the directory at `path` and locks it, within a second; makes it if there is none.
     ///
-    /// Nobody else may have any permission for it, or be able to put another in its place: what is in it decides which
-    /// lines are good, and shows who knocked.
+    /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
+    /// else any permission: what is in it decides which lines are good, and shows who knocked.  Nobody but root and our
+    /// user may be able to put another in its place.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
         let (path, directory) = open_private(path)?;
         let fail = |error| StateError::Directory { path: path.clone(), doing: "locked", error };

@@ -241,11 +241,10 @@ impl DoorKey {
         let is_good = |counter: &u64| !self.is_spent(*counter, around.spent);
         if let Some(now) = self.source.mode.counter_at(around.unix_time) {
             let first = next.max(now.saturating_sub(STEPS_OFF));
-            (first..=now.saturating_add(STEPS_OFF)).filter(is_good).collect()
-        } else {
-            let reach = usize::from(self.source.window.get()) + usize::from(self.source.resync);
-            (next..u64::MAX).filter(is_good).take(reach).collect()
+            return (first..=now.saturating_add(STEPS_OFF)).filter(is_good).collect();
         }
+        let reach = usize::from(self.source.window.get()) + usize::from(self.source.resync);
+        (next..u64::MAX).filter(is_good).take(reach).collect()
     }
 
     /// What to say where time is counted and the clock was set back by much: nothing opens the door until it has caught up.
