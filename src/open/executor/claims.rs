@@ -71,6 +71,10 @@ impl Purpose {
 impl<O: Outside> Executor<O> {
     /// What a completed line of a pad is good for.
     pub(super) fn purpose(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> Purpose {
+        if self.window_of(slot).is_some_and(|window| window.is_ahead(slot)) {
+            // Another daemon may have moved the counter of a key, where no hint of that comes from.
+            self.look_at_keys_of(slot, now);
+        }
         let Some(pad) = self.window_of(slot) else { return Purpose::Open };
         if pad.is_ahead(slot) && !pad.is_second_ahead(slot, source, now) {
             Purpose::Ahead

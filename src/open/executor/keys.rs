@@ -24,6 +24,14 @@ impl<O: Outside> Executor<O> {
         self.plan_step(now);
     }
 
+    /// The same for the door of this slot.
+    pub(super) fn look_at_keys_of(&mut self, slot: SlotId, now: Moment) {
+        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
+        for (id, moved) in self.look_at_door_keys(door, now) {
+            self.take_over_key(door, id, moved);
+        }
+    }
+
     /// The same for one door, without telling the capture side.
     pub(super) fn look_at_door_keys(&mut self, index: usize, now: Moment) -> Vec<(PadId, Moved)> {
         if !matches!(self.doors.get(index), Some(DoorState { opener: Opener::Keys(_), .. })) {
