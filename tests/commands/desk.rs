@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use seqgen::derive::{Key, KeyMaterial, Label};
 use tempfile::TempDir;
 
 use crate::root;
@@ -58,7 +59,7 @@ what=--check config="-c $DESK/etc/knockd.conf" status=
 for argument; do
     shift
     case $argument in
-    --check | --read) what= ;;
+    --check | --read | --init-counter | --init-counter=*) what= ;;
     --status) what= status=4 ;;
     -c | --config) config= ;;
     -d | --daemon | --dry-run) continue ;;
@@ -76,6 +77,7 @@ printf '\n' >>"$DESK/notes"
 
 pub(crate) struct Desk {
     directory: TempDir,
+    key: Key,
 }
 
 /// A program of ours.
@@ -90,7 +92,7 @@ impl Desk {
         let mut builder = tempfile::Builder::new();
         let directory =
             builder.permissions(Permissions::from_mode(0o755)).tempdir().expect("a temporary directory");
-        let desk = Desk { directory };
+        let desk = Desk { directory, key: Key::generate().expect("randomness") };
         for directory in ["bin", "home/.config/knock", "var/lib/prometheus/node-exporter"] {
             desk.puts_directory(directory);
         }
@@ -125,7 +127,7 @@ impl Desk {
             // It may not be there yet.
             let _ = fs::remove_dir_all(self.path(directory));
         }
-        for directory in ["work", "etc/knockd"] {
+        for directory in ["work", "etc/knockd/keys", "home/.config/knock"] {
             self.puts_directory(directory);
         }
         let recorded =
@@ -138,10 +140,37 @@ impl Desk {
         }
         let config = String::from_utf8(recorded("knockd.conf")).expect("text");
         let pad = format!("= {}", self.path("etc/knockd/ssh.pad").display());
-        self.puts("etc/knockd.conf", config.replace("= pad", &pad).as_bytes());
+        let config = config.replace("= pad", &pad) + &self.door_with_keys();
+        self.puts("etc/knockd.conf", config.as_bytes());
+        self.puts_keys();
         self.puts("home/.config/knock/config.toml", PROFILES.as_bytes());
         self.puts("notes", b"");
         self.puts_scripts();
+    }
+
+    /// Whole keys, and those that a server called gate needs of them.
+    fn puts_keys(&self) {
+        let whole = KeyMaterial::Key(self.key.clone()).to_text();
+        for name in ["work/key", "work/my.key", "work/alice.key", "home/.config/knock/key"] {
+            self.puts(name, whole.as_bytes());
+        }
+        let label = Label::new("gate").expect("a label");
+        let key = self.key.label_key(&label);
+        let of_gate = KeyMaterial::Label { label, key }.to_text();
+        for name in ["work/gate.key", "etc/knockd/keys/alice.key"] {
+            self.puts(name, of_gate.as_bytes());
+        }
+    }
+
+    /// A door that has the name of the one with a pad, as documents call all of theirs so, and keeps its state at the desk.
+    fn door_with_keys(&self) -> String {
+        let (keys, state) = (self.path("etc/knockd/keys"), self.path("etc/state"));
+        format!(
+            "\n[options]\n    State_Dir = {}\n\n[ssh]\n    One_Time_Key   = {}\n    One_Time_Label = gate\n    \
+             TCPFlags       = syn\n    Command        = nft add element inet filter knockers {{ %IP% }}\n",
+            state.display(),
+            keys.display()
+        )
     }
 
     /// One that nobody else can write to, whatever the user's umask: knockd refuses what others can change.
