@@ -5,7 +5,6 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use seqgen::derive::{Key, KeyMaterial, Label};
 use tempfile::TempDir;
 
 use crate::root;
@@ -59,7 +58,8 @@ what=--check config="-c $DESK/etc/knockd.conf" status=
 for argument; do
     shift
     case $argument in
-    --check | --read | --init-counter | --init-counter=*) what= ;;
+    --check | --read) what= ;;
+    --init-counter | --init-counter=*) what= config="-c $DESK/etc/keyed.conf" ;;
     --status) what= status=4 ;;
     -c | --config) config= ;;
     -d | --daemon | --dry-run) continue ;;
@@ -69,15 +69,19 @@ done
 "$PROGRAM" $what $config "$@" || [ $? = "$status" ]
 "#;
 
-/// Notes what it is told.
+/// The keys of the document on how sequences follow from them: a whole one, and that of the label `gate`.
+const KEY: &[u8] = b"# knock key v1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+const GATE_KEY: &[u8] = b"# knock label key v1: gate\nQw0IlEd/NeJBea2S741gGE2rsXuwj3lqHsdmQnL2OzE=\n";
+
+/// Notes what it is told, and takes what is piped into it, so that whoever writes that can.
 const NOTE: &str = r#"
+while read -r line; do :; done
 for argument in "$PROGRAM" "$@"; do printf '%s\n' "$argument"; done >>"$DESK/notes"
 printf '\n' >>"$DESK/notes"
 "#;
 
 pub(crate) struct Desk {
     directory: TempDir,
-    key: Key,
 }
 
 /// A program of ours.
@@ -92,7 +96,7 @@ impl Desk {
         let mut builder = tempfile::Builder::new();
         let directory =
             builder.permissions(Permissions::from_mode(0o755)).tempdir().expect("a temporary directory");
-        let desk = Desk { directory, key: Key::generate().expect("randomness") };
+        let desk = Desk { directory };
         for directory in ["bin", "home/.config/knock", "var/lib/prometheus/node-exporter"] {
             desk.puts_directory(directory);
         }
@@ -138,39 +142,27 @@ impl Desk {
         for name in ["work/seqs", "home/seqs", "etc/knockd/ssh.pad"] {
             self.puts(name, &recorded("pad"));
         }
+        for name in ["work/key", "work/alice.key", "home/.config/knock/key"] {
+            self.puts(name, KEY);
+        }
+        for name in ["work/gate.key", "etc/knockd/alice.key"] {
+            self.puts(name, GATE_KEY);
+        }
+        let etc = self.path("etc");
+        let keyed = format!(
+            "[options]\nstate_dir = {0}/state\n[ssh]\none_time_key = {0}/knockd/alice.key\none_time_label = gate\n\
+             command = true\n",
+            etc.display()
+        );
+        self.puts("etc/keyed.conf", keyed.as_bytes());
+        self.puts("work/my.key", KEY);
+        self.puts("etc/knockd/keys/alice.key", GATE_KEY);
         let config = String::from_utf8(recorded("knockd.conf")).expect("text");
         let pad = format!("= {}", self.path("etc/knockd/ssh.pad").display());
-        let config = config.replace("= pad", &pad) + &self.door_with_keys();
-        self.puts("etc/knockd.conf", config.as_bytes());
-        self.puts_keys();
+        self.puts("etc/knockd.conf", config.replace("= pad", &pad).as_bytes());
         self.puts("home/.config/knock/config.toml", PROFILES.as_bytes());
         self.puts("notes", b"");
         self.puts_scripts();
-    }
-
-    /// Whole keys, and those that a server called gate needs of them.
-    fn puts_keys(&self) {
-        let whole = KeyMaterial::Key(self.key.clone()).to_text();
-        for name in ["work/key", "work/my.key", "work/alice.key", "home/.config/knock/key"] {
-            self.puts(name, whole.as_bytes());
-        }
-        let label = Label::new("gate").expect("a label");
-        let key = self.key.label_key(&label);
-        let of_gate = KeyMaterial::Label { label, key }.to_text();
-        for name in ["work/gate.key", "etc/knockd/keys/alice.key"] {
-            self.puts(name, of_gate.as_bytes());
-        }
-    }
-
-    /// A door that has the name of the one with a pad, as documents call all of theirs so, and keeps its state at the desk.
-    fn door_with_keys(&self) -> String {
-        let (keys, state) = (self.path("etc/knockd/keys"), self.path("etc/state"));
-        format!(
-            "\n[options]\n    State_Dir = {}\n\n[ssh]\n    One_Time_Key   = {}\n    One_Time_Label = gate\n    \
-             TCPFlags       = syn\n    Command        = nft add element inet filter knockers {{ %IP% }}\n",
-            state.display(),
-            keys.display()
-        )
     }
 
     /// One that nobody else can write to, whatever the user's umask: knockd refuses what others can change.
