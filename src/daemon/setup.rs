@@ -18,8 +18,6 @@ const DEFAULT_INTERFACE: &str = "eth0";
 /// The pidfile of a configuration that names none.
 const DEFAULT_PIDFILE: &str = "/run/knockd.pid";
 
-#[cfg(target_os = "linux")]
-
 /// The command line, and the directory that relative paths start from.
 #[derive(Debug)]
 pub(super) struct Setup {

@@ -33,7 +33,9 @@ pub struct StateDir {
 impl StateDir {
     /// Opens the directory at `path` and locks it, within a second; makes it if there is none.
     ///
-    /// It must be as [`open_private`] asks for: what is in it decides which lines are good, and shows who knocked.
+    /// It must be a directory itself, not a symbolic link to one, that belongs to our effective user and gives nobody
+    /// else any permission: what is in it decides which lines are good, and shows who knocked.  Nobody but root and our
+    /// user may be able to put another in its place.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
         let (path, directory) = open_private(path)?;
         let fail = |error| StateError::Directory { path: path.clone(), doing: "locked", error };
@@ -106,7 +108,7 @@ fn open_private(path: &Path) -> Result<(PathBuf, File), StateError> {
 }
 
 /// Makes the directory for the counters of keys unless it is there, and where it stands in the state directory that one, too;
-/// both as [`open_private`] asks for.  Returns where it is.
+/// both as [`StateDir::open`] asks for.  Returns where it is.
 pub fn prepare_counters(options: &Options) -> Result<PathBuf, StateError> {
     if options.counter_dir().starts_with(options.state_dir()) {
         open_private(options.state_dir())?;

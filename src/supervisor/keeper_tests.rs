@@ -7,6 +7,7 @@ use super::*;
 use crate::config::Sandbox;
 use crate::sandbox::Identity;
 use crate::supervisor::child::tests::{played, said};
+use crate::supervisor::interfaces::Problem;
 use crate::wire::{Frames, Loss, ORDER_SIZE, OrderMessage, Setup, Sight, decode};
 
 /// An interface that every machine has, and two that none has.

@@ -71,6 +71,17 @@ pub(crate) const SHOWN: &[(&str, &str, &str)] = &[
         "# knock label key v1: gate",
         "seqgen/tests/derivation.rs::the_document_has_vectors_of_the_file",
     ),
+    // Rules as they stand in a ruleset.
+    (
+        "nftables.conf",
+        "tcp dport 22 ip saddr @knockers accept",
+        "tests/lab/nft_set.rs::a_knock_lets_its_sender_in_until_the_time_is_up",
+    ),
+    (
+        "nftables.toml",
+        "tcp dport 22 ip saddr @knockers accept",
+        "tests/lab/nft_set.rs::a_knock_lets_its_sender_in_until_the_time_is_up",
+    ),
     ("README.md", "All 8 steps happened.", "tests/lab/demo.rs::the_readme_shows_what_the_demo_prints"),
 ];
 

@@ -34,17 +34,26 @@ pub(crate) fn between_hit_and_end(lab: &Lab) -> Vec<Call> {
     // Whatever follows the forgetting is done when this has been seen to.
     daemon.settle(lab);
     drop(tracer);
-    let trace = lab.read("trace");
+    let mut calls = parse(&lab.read("trace"));
+    let forgotten = calls.iter().rposition(|call| call.name == "pwrite64").expect("a call that writes");
+    calls.truncate(forgotten + 1);
+    calls
+}
+
+/// The calls of a trace, in their order.
+pub(crate) fn parse(trace: &str) -> Vec<Call> {
     let mut seen = HashMap::new();
     let mut calls = Vec::new();
     for text in trace.lines() {
         let Some((name, _)) = text.split_once('(') else { continue };
+        // Whatever waits as strace(1) attaches waits on by that, which happens at no other time.
+        if name == "restart_syscall" {
+            continue;
+        }
         let count = seen.entry(name).or_insert(0);
         *count += 1;
         calls.push(Call { name: name.to_owned(), occurrence: *count, text: text.to_owned() });
     }
-    let forgotten = calls.iter().rposition(|call| call.name == "pwrite64").expect("a call that writes");
-    calls.truncate(forgotten + 1);
     calls
 }
 

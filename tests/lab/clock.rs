@@ -1,7 +1,5 @@
 //! A clock that is set while the daemon runs.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Launch};
@@ -11,35 +9,7 @@ use crate::net::{CLIENT, Lab, SERVER, ip};
 use crate::once::{knock_line, knock_next};
 use crate::pads::Pads;
 use crate::tail::Tail;
-
-/// The time of day of a daemon, without its clock that counts from the boot.
-struct TimeOfDay {
-    offset: PathBuf,
-}
-
-impl TimeOfDay {
-    fn new(lab: &Lab) -> Self {
-        let time = Self { offset: lab.path("offset") };
-        time.set(lab, 0);
-        time
-    }
-
-    fn before(&self) -> String {
-        format!(
-            "export FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1; \
-             LD_PRELOAD=$(faketime -m -f +0 printenv LD_PRELOAD) || exit; export LD_PRELOAD",
-            self.offset.display()
-        )
-    }
-
-    /// Sets it so many seconds ahead of the real one.
-    fn set(&self, lab: &Lab, seconds: i64) {
-        let new = lab.path("offset.new");
-        fs::write(&new, format!("{seconds:+}\n"))
-            .and_then(|()| fs::rename(&new, &self.offset))
-            .expect("a file");
-    }
-}
+use crate::time_of_day::TimeOfDay;
 
 /// How long the door stays open.
 const LEASE: Duration = Duration::from_secs(2);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::hits::{Hit, send};
+use crate::host::Host;
 use crate::net::{Lab, SERVER, WATCHMAN, read_if_there};
 use crate::own_run;
 use crate::procfs::Process;
@@ -41,6 +42,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) before: &'a str,
     /// How long the start may take.
     pub(crate) patience: Duration,
+    /// The host that it runs on, and its address, where that is not the lab's server.
+    pub(crate) on: Option<(&'a Host, &'static str)>,
 }
 
 impl<'a> Launch<'a> {
@@ -54,10 +57,11 @@ impl<'a> Launch<'a> {
             args: &["-i", "eth0", "-v"],
             before: "",
             patience: PATIENCE,
+            on: None,
         }
     }
 
-    /// Writes the configuration, and returns the command that runs the daemon on the server.
+    /// Writes the configuration, and returns the command that runs the daemon.
     pub(crate) fn command(&self, lab: &Lab) -> Command {
         let config = lab.path(&format!("{}.conf", self.name));
         write_config(&config, &lab.path(&format!("{}.log", self.name)), &self.options(lab), self.doors);
@@ -65,7 +69,8 @@ impl<'a> Launch<'a> {
         let before = format!("{}\n{}\nexec \"$@\"", own_run::commands(lab), self.before);
         command.arg("-c").arg(before).arg("sh");
         command.arg(&self.program).arg("-c").arg(config).args(self.args);
-        let mut command = lab.server.command(&command);
+        let host = self.on.map_or(&lab.server, |(host, _)| host);
+        let mut command = host.command(&command);
         command.stdin(Stdio::null());
         command
     }
@@ -91,7 +96,8 @@ impl<'a> Launch<'a> {
             .spawn()
             .expect("ip: install iproute2");
         let config = lab.path(&format!("{}.conf", self.name));
-        let mut daemon = Daemon { child, config, log, options: self.options(lab) };
+        let address = self.on.map_or(SERVER, |(_, address)| address);
+        let mut daemon = Daemon { child, config, log, options: self.options(lab), address };
         assert!(
             wait_until(self.patience, || daemon.count("starting up") > already || !daemon.runs())
                 && daemon.runs(),
@@ -108,6 +114,7 @@ pub(crate) struct Daemon {
     config: PathBuf,
     log: PathBuf,
     options: String,
+    address: &'static str,
 }
 
 impl Daemon {
@@ -181,7 +188,7 @@ impl Daemon {
     pub(crate) fn settle(&self, lab: &Lab) {
         let opened = ": watchman: OPEN SESAME";
         let already = self.count(opened);
-        send(&lab.client, WATCHMAN, SERVER, &WATCHMANS_HITS);
+        send(&lab.client, WATCHMAN, self.address, &WATCHMANS_HITS);
         self.says_times(already + 1, opened);
     }
 

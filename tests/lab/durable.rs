@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::daemon::{Daemon, Launch};
-use crate::net::{Lab, SERVER};
+use crate::doors;
+use crate::keyrings::{Keyring, begins};
+use crate::net::{CLIENT, Lab, SERVER};
 use crate::pads::Pads;
 use crate::programs;
 use crate::tracer::Tracer;
@@ -145,6 +149,66 @@ fn a_record_or_strike_that_may_not_survive_a_crash_opens_nothing() {
         assert_eq!(daemon.openings(&lab, "ssh"), 0, "the line was seen on the wire");
         knock_next(&lab, &pads);
         assert_eq!(daemon.openings(&lab, "ssh"), 1, "the next line is as good as ever");
+    }
+}
+
+/// A key, and a door for it whose counter is at 0.
+fn with_key(lab: &Lab) -> (Keyring, String) {
+    let key = Keyring::new(lab, "ssh");
+    let doors = doors::door("ssh", &key.trigger(), "syn");
+    begins(lab, &doors, "ssh=0");
+    (key, doors)
+}
+
+#[test]
+fn a_counter_is_moved_twice_on_the_disk_before_the_command_is_started() {
+    let Some(lab) = Lab::new("a_counter_is_moved_twice_on_the_disk_before_the_command_is_started") else {
+        return;
+    };
+    let (key, doors) = with_key(&lab);
+    let counter = key.counter_name();
+    let daemon = Daemon::start(&lab, &doors);
+    // One is next, and one further on, which passes those before it.
+    for number in [0, 3] {
+        let tracer = Tracer::attach(&lab, &daemon, &SHOWN);
+        key.knock(&lab.client, CLIENT, number);
+        let ran = || deeds(&lab.read("trace")).contains(&"run".to_owned());
+        assert!(wait_until(PATIENCE, ran), "{}", lab.read("trace"));
+        drop(tracer);
+        let trace = lab.read("trace");
+        let (record, sync) = (format!("record {counter}"), format!("sync {counter}"));
+        let expected = [record.as_str(), &sync, &record, &sync, "run"];
+        assert_eq!(deeds(&trace), expected, "{trace}");
+    }
+}
+
+#[test]
+fn a_counter_that_may_not_survive_a_crash_opens_nothing() {
+    // The last of them can write down nowhere that the sequence was shown.
+    for (failing, remembers) in [("1", true), ("2", true), ("1+", false)] {
+        let Some(lab) = Lab::new("a_counter_that_may_not_survive_a_crash_opens_nothing") else { return };
+        let (key, doors) = with_key(&lab);
+        let mut daemon = Daemon::start(&lab, &doors);
+        let inject = format!("inject=fdatasync:error=EIO:when={failing}");
+        let tracer = Tracer::attach(&lab, &daemon, &["-e", "trace=fdatasync", "-e", &inject]);
+        key.knock(&lab.client, CLIENT, 0);
+        daemon.says("right sequence, but not opened: ");
+        daemon.says("the counter could not be made durable");
+        assert_eq!(daemon.count("nor can it be remembered"), usize::from(!remembers), "{}", daemon.log());
+        assert_eq!(daemon.openings(&lab, "ssh"), 0, "{failing}");
+        drop(tracer);
+        for killed in [false, true] {
+            if killed {
+                daemon.signal(Signal::KILL);
+                daemon.is_killed();
+                drop(daemon);
+                daemon = Daemon::start(&lab, &doors);
+            }
+            key.knock(&lab.client, CLIENT, 0);
+            assert_eq!(daemon.openings(&lab, "ssh"), 0, "{failing}: the sequence was seen on the wire");
+        }
+        key.knock(&lab.client, CLIENT, 1);
+        assert_eq!(daemon.openings(&lab, "ssh"), 1, "{failing}: the next one is as good as ever");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use rustix::fs::{Mode, chmod};
+use seqgen::counter;
 use seqgen::derive::{Form, Key, KeyMaterial, Label, Mode as Counting};
 use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 use seqgen::sequence::Protocol;
@@ -54,6 +55,16 @@ impl Keyring {
             label => format!("\n    one_time_label = {label}"),
         };
         format!("one_time_key = {}{label}", self.path.display())
+    }
+
+    /// What the file with its counter of knocks is called.
+    pub(crate) fn counter_name(&self) -> String {
+        self.counter_name_of(Counting::Counter)
+    }
+
+    /// The same of what this mode counts.
+    pub(crate) fn counter_name_of(&self, counting: Counting) -> String {
+        counter::file_name(self.key.label_key(&self.label).fingerprint(), counting)
     }
 
     /// What is to be hit for a counter, from this address if it is bound to one.

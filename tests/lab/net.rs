@@ -1,4 +1,4 @@
-//! A lab: a server and a client with a cable between them.
+//! A lab: a server and a client with a cable between them, and perhaps a third host in the midst of it.
 //!
 //! Environment: `KNOCK_LAB=required` turns a skipped test into a failed one; `KNOCK_LAB_ID` goes into the names of
 //! the namespaces, so that a script can remove what a killed run has left behind.
@@ -27,6 +27,12 @@ pub(crate) const CLIENT: &str = "192.0.2.2";
 pub(crate) const CLIENT_6: &str = "2001:db8::2";
 /// A second knocker's address; it lies on the client's cable.
 pub(crate) const OTHER: &str = "192.0.2.3";
+/// The address of the host in the midst of the cable, where there is one.
+pub(crate) const MIDST: &str = "192.0.2.4";
+const MIDST_6: &str = "2001:db8::4";
+/// What that host's ends of both cables are called; its `eth0` is the bridge between them.
+pub(crate) const TO_SERVER: &str = "to-server";
+pub(crate) const TO_CLIENT: &str = "to-client";
 /// Whence the harness itself knocks, see [`crate::daemon::Daemon::settle`].
 pub(crate) const WATCHMAN: &str = "192.0.2.9";
 /// The port of the service behind the firewall.
@@ -44,12 +50,31 @@ pub(crate) struct Lab {
 impl Lab {
     /// Nothing, said loudly, where the user may not make network namespaces.
     pub(crate) fn new(test: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return skip(test, "needs root");
+        let [server, client] = hosts(test, ["srv", "cli"])?;
+        cable(&server, &client, "eth0");
+        Some(Self::between(server, client))
+    }
+
+    /// A lab whose cable leads through a third host, which passes everything on.
+    pub(crate) fn with_midst(test: &str) -> Option<(Self, Host)> {
+        let [server, client, midst] = hosts(test, ["srv", "cli", "mid"])?;
+        ip(&["-n", midst.name(), "link", "add", "eth0", "type", "bridge", "mcast_snooping", "0"]);
+        for (host, end) in [(&server, TO_SERVER), (&client, TO_CLIENT)] {
+            cable(host, &midst, end);
+            ip(&["-n", midst.name(), "link", "set", end, "master", "eth0", "up"]);
         }
-        // Whatever the user's umask: what others can write to is refused.
-        umask(Mode::WGRP | Mode::WOTH);
-        let (server, client) = cabled_hosts();
+        midst.configure(&[MIDST], MIDST_6);
+        let lab = Self::between(server, client);
+        is_plugged_in(&midst);
+        Some((lab, midst))
+    }
+
+    /// What else is in a lab, when its hosts are cabled.
+    fn between(server: Host, client: Host) -> Self {
+        server.configure(&[SERVER], SERVER_6);
+        client.configure(&[CLIENT, OTHER, WATCHMAN], CLIENT_6);
+        is_plugged_in(&server);
+        is_plugged_in(&client);
         let ssh = server
             .within(|| TcpListener::bind(("::", SSH)))
             .expect("the service's port should be free in a new namespace");
@@ -59,7 +84,7 @@ impl Lab {
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()
             .expect("a temporary directory");
-        Some(Self { server, client, _ssh: ssh, dir })
+        Self { server, client, _ssh: ssh, dir }
     }
 
     /// A lab together with the classic programs; nothing, said loudly, where either cannot be had.
@@ -113,27 +138,34 @@ pub(crate) fn skip<T>(test: &str, why: &str) -> Option<T> {
     None
 }
 
-/// Two hosts, each with its end of the cable as `eth0`, and addresses that work at once.
-fn cabled_hosts() -> (Host, Host) {
+/// New hosts, whose names end so; nothing, said loudly, where the user may not make network namespaces.
+fn hosts<const N: usize>(test: &str, ends: [&str; N]) -> Option<[Host; N]> {
     static COUNTER: AtomicU32 = AtomicU32::new(1);
+    if !rustix::process::geteuid().is_root() {
+        return skip(test, "needs root");
+    }
+    // Whatever the user's umask: what others can write to is refused.
+    umask(Mode::WGRP | Mode::WOTH);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let id = env::var("KNOCK_LAB_ID").unwrap_or_else(|_| process::id().to_string());
-    let server = Host::new(format!("kl-{id}-{number}-srv"));
-    let client = Host::new(format!("kl-{id}-{number}-cli"));
-    for host in [&server, &client] {
+    let hosts = ends.map(|end| Host::new(format!("kl-{id}-{number}-{end}")));
+    for host in &hosts {
         // Duplicate address detection would delay the first IPv6 packet by a second or two.
         host.succeeds(Command::new("sh").args(["-c", "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad"]));
     }
+    Some(hosts)
+}
+
+/// A cable from this host's `eth0` to such an end of the other one.
+fn cable(host: &Host, other: &Host, end: &str) {
     // Where both ends have the same index, the kernel takes up to a second to find that the cable is plugged in.
-    let link = ["link", "add", "eth0", "index", "10", "netns", server.name()];
-    ip(&[&link[..], &["type", "veth", "peer", "eth0", "netns", client.name()]].concat());
-    server.configure(&[SERVER], SERVER_6);
-    client.configure(&[CLIENT, OTHER, WATCHMAN], CLIENT_6);
-    for host in [&server, &client] {
-        let plugged_in = || host.succeeds(Command::new("cat").arg("/sys/class/net/eth0/operstate")) == "up\n";
-        assert!(wait_until(PATIENCE, plugged_in), "the cable of {} is not plugged in", host.name());
-    }
-    (server, client)
+    let link = ["link", "add", "eth0", "index", "10", "netns", host.name()];
+    ip(&[&link[..], &["type", "veth", "peer", end, "netns", other.name()]].concat());
+}
+
+fn is_plugged_in(host: &Host) {
+    let plugged_in = || host.succeeds(Command::new("cat").arg("/sys/class/net/eth0/operstate")) == "up\n";
+    assert!(wait_until(PATIENCE, plugged_in), "the cable of {} is not plugged in", host.name());
 }
 
 pub(crate) fn ip(args: &[&str]) {

@@ -233,16 +233,12 @@ impl DoorKey {
 
     fn counters_from(&self, next: u64, around: &Surroundings<'_>) -> Vec<u64> {
         let is_good = |counter: &u64| !self.is_spent(*counter, around.spent);
-        match self.source.mode.counter_at(around.unix_time) {
-            Some(now) => {
-                let first = next.max(now.saturating_sub(STEPS_OFF));
-                (first..=now.saturating_add(STEPS_OFF)).filter(is_good).collect()
-            }
-            None => {
-                let reach = usize::from(self.source.window.get()) + usize::from(self.source.resync);
-                (next..u64::MAX).filter(is_good).take(reach).collect()
-            }
+        if let Some(now) = self.source.mode.counter_at(around.unix_time) {
+            let first = next.max(now.saturating_sub(STEPS_OFF));
+            return (first..=now.saturating_add(STEPS_OFF)).filter(is_good).collect();
         }
+        let reach = usize::from(self.source.window.get()) + usize::from(self.source.resync);
+        (next..u64::MAX).filter(is_good).take(reach).collect()
     }
 
     /// What to say where time is counted and the clock was set back by much: nothing opens the door until it has caught up.

@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use proptest::prelude::*;
 use seqgen::derive::{Form, Key, KeyMaterial, Label};
 use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 use tempfile::TempDir;
@@ -342,4 +343,50 @@ fn another_window_disturbs_nobody() {
     assert_eq!((lab.armed().len(), lab.slot(10)), (9, slot));
     let elsewhere = lab.key.source.clone();
     assert!(!lab.key.reconfigure(&elsewhere, Path::new("/elsewhere")), "with other counters");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// However many knocks are lost in between, fewer in a row than the window has places: each that arrives opens the door,
+    /// and none that was used or skipped does so later.
+    #[test]
+    fn lost_knocks_lock_nobody_out(first in 0..1_u64 << 40, lost in prop::collection::vec(0..3_u64, 1..20)) {
+        let mut lab = Lab::counting(first);
+        let mut counter = first;
+        for lost in lost {
+            counter += lost;
+            prop_assert!(lab.armed().contains(&counter) && !lab.key.is_ahead(lab.slot(counter)));
+            let skipped = lab.opens(counter);
+            prop_assert_eq!(skipped as u64, lost);
+            lab.look();
+            prop_assert!(lab.armed().iter().all(|armed| *armed > counter));
+            counter += 1;
+        }
+    }
+
+    /// And after more of them than that, as far as is looked ahead, two in a row open it.
+    #[test]
+    fn two_knocks_that_arrive_bring_back_who_has_lost_many(
+        first in 0..1_u64 << 40,
+        lost in prop::collection::vec(3..6_u64, 1..8)
+    ) {
+        let mut lab = Lab::counting(first);
+        let (alice, now) = ("192.0.2.2".parse().unwrap(), crate::moment::Moment::START);
+        let mut counter = first;
+        for lost in lost {
+            counter += lost;
+            let slot = lab.slot(counter);
+            prop_assert!(lab.key.is_ahead(slot) && !lab.key.is_second_ahead(slot, alice, now));
+            let alone = lab.use_up(counter, Extent::Alone);
+            prop_assert!(matches!(alone, Use::Struck { skipped: 0 }), "{:?}", alone);
+            lab.look();
+            let slot = lab.slot(counter + 1);
+            prop_assert!(!lab.key.is_ahead(slot) || lab.key.is_second_ahead(slot, alice, now));
+            lab.opens(counter + 1);
+            lab.look();
+            counter += 2;
+            prop_assert_eq!(lab.count(), counter);
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod lies;
 mod pads;
 mod reports;
 mod room;
+mod steps;
 mod trust;
 
 /// What an executor has asked of the world, with the pad's text at that instant for each command.
@@ -30,6 +31,8 @@ struct Record {
     errands: Vec<Errand>,
     /// How often the capture process was distrusted.
     distrusted: usize,
+    /// How far the time of day was set back.
+    behind: Duration,
 }
 
 struct Probe {
@@ -44,6 +47,10 @@ impl Outside for Probe {
 
     fn distrust(&mut self, _why: &'static str) {
         self.record.borrow_mut().distrusted += 1;
+    }
+
+    fn unix_time(&self, now: Moment) -> Duration {
+        now.since_start().saturating_sub(self.record.borrow().behind)
     }
 
     fn run_errand(&mut self, errand: Errand) {
