@@ -60,7 +60,6 @@ for argument; do
     case $argument in
     --check | --read) what= ;;
     --init-counter | --init-counter=*) what= config="-c $DESK/etc/keyed.conf" ;;
-    --init-counter) what= config="-c $DESK/etc/keyed.conf" ;;
     --status) what= status=4 ;;
     -c | --config) config= ;;
     -d | --daemon | --dry-run) continue ;;
