@@ -9,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use seqgen::derive::Label;
 use seqgen::generate::PortRange;
 
-use super::key::{Protocol, StepSeconds};
+use super::key::{Protocol, StepSeconds, parse_number};
 use super::outlet::parse_source;
 use super::ports::{Ports, parse_ports};
 use super::wait::Wait;
@@ -28,7 +28,12 @@ const KEYS: &str = "Keys";
     override_usage = "knock [OPTIONS] HOST PORT[:tcp|udp]...\n       knock [OPTIONS] --file FILE HOST\n       \
                       knock [OPTIONS] --key FILE [--label LABEL] HOST\n       \
                       knock [OPTIONS] PROFILE [-- COMMAND...]\n       knock [--config FILE] --list",
-    after_help = "Examples:\n  knock -v server.example 7000 8000:udp 9000\n  knock -f ~/seqs --wait 22 server.example"
+    after_help = "Examples:\n  \
+                  knock -v server.example 7000 8000:udp 9000           # a fixed sequence\n  \
+                  knock -f ~/seqs --wait 22 server.example             # the next line of a pad, if the port is shut\n  \
+                  knock -k key --label gate --wait 22 server.example   # the next sequence of a key\n  \
+                  knock office -- ssh server.example                   # as a profile says, then a command\n\n\
+                  knock(1) has the rest; seqgen(1) makes pads and keys."
 )]
 pub struct Args {
     /// Make every hit a UDP packet (TCP is the default)
@@ -79,12 +84,13 @@ pub struct Args {
     #[arg(long, help_heading = KEYS)]
     pub(super) label: Option<Label>,
 
-    /// Derive from the time, in steps of so many seconds as the server's, not from a counter
-    #[arg(long, value_name = "SECONDS", help_heading = KEYS)]
+    /// Derive from the time, in steps as long as the door's (1s to 1h), not from a counter
+    #[arg(long, value_name = "TIME", help_heading = KEYS)]
     pub(super) step: Option<StepSeconds>,
 
     /// Go on with this counter, which is not below any that was used
-    #[arg(long, value_name = "N", conflicts_with = "step", help_heading = KEYS)]
+    #[arg(long, value_name = "N", conflicts_with = "step", allow_negative_numbers = true, value_parser = parse_number,
+        help_heading = KEYS)]
     pub(super) counter: Option<u64>,
 
     /// The address that the server sees, where it is not the one that packets leave from
@@ -100,8 +106,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=32), help_heading = KEYS)]
     pub(super) length: Option<u8>,
 
-    /// Over which protocol they are hit [default: tcp]
-    #[arg(long, value_enum, help_heading = KEYS)]
+    /// Over which protocol they are hit: tcp, udp, or mixed [default: tcp]
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = KEYS)]
     pub(super) proto: Option<Protocol>,
 
     /// Ports and ranges of ports that they are of [default: 1024-65535]

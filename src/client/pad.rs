@@ -1,10 +1,11 @@
 //! Taking the next one-time sequences out of a pad.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use seqgen::derive::KeyMaterial;
 use seqgen::pad::{Entry, Line, LockedPad, PadError as FileError, ReadPad, Scan, readable_by_others};
 use seqgen::sequence::Sequence;
 
@@ -31,6 +32,8 @@ pub(super) struct Page {
 pub(super) enum PadError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("{}: this is a key file, not a pad: knock with --key {}", .path.display(), shell::word(.path))]
+    Key { path: PathBuf },
     #[error("no sequence is left in {}: make a new pad with seqgen, and give both ends a copy", .path.display())]
     UsedUp { path: PathBuf },
     #[error(
@@ -51,6 +54,7 @@ pub(super) enum PadError {
 /// up and the lock released.  Where there are fewer, none is struck.
 pub(super) fn take(path: &Path, needed: usize, console: &mut Console) -> Result<Page, PadError> {
     let mut pad = LockedPad::open_within(path, PATIENCE)?;
+    refuse_key(path, pad.file())?;
     let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
     let struck = survey.strike(&mut pad);
@@ -64,6 +68,7 @@ pub(super) fn take(path: &Path, needed: usize, console: &mut Console) -> Result<
 /// The page that [`take`] would take now, struck by nobody; needs no permission to write and waits for no lock.
 pub(super) fn peek(path: &Path, needed: usize, console: &mut Console) -> Result<Page, PadError> {
     let mut pad = ReadPad::open(path)?;
+    refuse_key(path, pad.file())?;
     let mut survey = Survey::of(path, pad.lines()?, needed)?;
     survey.warn_if_exposed(path, pad.file());
     survey.tell(console);
@@ -71,12 +76,23 @@ pub(super) fn peek(path: &Path, needed: usize, console: &mut Console) -> Result<
     Ok(Page { left: (page.left + needed).min(FEW), ..page })
 }
 
+/// Refuses a key before its lines are taken for bad ones of a pad, which are shown.
+fn refuse_key(path: &Path, mut file: &File) -> Result<(), PadError> {
+    // The longest header without its label.
+    let mut start = Vec::with_capacity(32);
+    file.rewind()
+        .and_then(|()| file.take(32).read_to_end(&mut start))
+        .and_then(|_| file.rewind())
+        .map_err(|error| FileError::io(path, error))?;
+    if KeyMaterial::is_meant(&start) { Err(PadError::Key { path: path.to_owned() }) } else { Ok(()) }
+}
+
 impl PadError {
     /// Whether the pad could be read and has not as many sequences as are needed.
     pub(super) fn is_used_up(&self) -> bool {
         match self {
             PadError::UsedUp { .. } | PadError::Unfinished { .. } | PadError::TooFew { .. } => true,
-            PadError::File(_) => false,
+            PadError::File(_) | PadError::Key { .. } => false,
         }
     }
 }

@@ -298,7 +298,7 @@ fn refuses_what_does_not_go_with_a_key_or_without_one() {
         ("-k key --as 0.0.0.0 host", "0.0.0.0 is the address of no single host"),
         ("-k key --step 30 --counter 1 host", "cannot be used with"),
         ("-k key --step 30 --resync host", "--resync does not go with steps of time"),
-        ("-k key --step 0 host", "`0` is not a number of seconds from 1 to 86400"),
+        ("-k key --step 0 host", "`0` is no step of time (1s-1h)"),
         ("-k key --counter -1 host", "'-1'"),
         ("-k key --counter 18446744073709551616 host", "'18446744073709551616'"),
         ("-k key --length 2 host", "2 is not in 3..=32"),

@@ -14,13 +14,15 @@ use crate::config::is_interface_name;
     version,
     disable_version_flag = true,
     disable_help_flag = true,
-    override_usage = "knockd [-d] [OPTIONS]\n       knockd --check | --status | --read FILE [OPTIONS]",
+    override_usage = "knockd [-d] [OPTIONS]\n       knockd --check | --status | --read FILE [OPTIONS]\n       \
+                      knockd --init-counter DOOR=N [-c FILE]",
     after_help = "Examples:\n  \
                   knockd --check            # what is wrong with the configuration, and how to mend it\n  \
                   knockd --dry-run -v       # listen, and only say what would be run\n  \
                   knockd -d                 # open doors, in the background\n  \
-                  knockd --status           # how that one is, and which doors are open\n\n\
-                  Doors are configured as knockd.conf(5) says; seqgen(1) makes one-time sequences."
+                  knockd --status           # how that one is, and which doors are open\n  \
+                  knockd --init-counter ssh=0   # a new key of the door [ssh] begins\n\n\
+                  Doors are configured as knockd.conf(5) says; seqgen(1) makes one-time sequences and keys."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "these are flags")]
 pub struct Args {

@@ -59,7 +59,7 @@ for argument; do
     shift
     case $argument in
     --check | --read) what= ;;
-    --init-counter) what= config="-c $DESK/etc/keyed.conf" ;;
+    --init-counter | --init-counter=*) what= config="-c $DESK/etc/keyed.conf" ;;
     --status) what= status=4 ;;
     -c | --config) config= ;;
     -d | --daemon | --dry-run) continue ;;
@@ -155,6 +155,8 @@ impl Desk {
             etc.display()
         );
         self.puts("etc/keyed.conf", keyed.as_bytes());
+        self.puts("work/my.key", KEY);
+        self.puts("etc/knockd/keys/alice.key", GATE_KEY);
         let config = String::from_utf8(recorded("knockd.conf")).expect("text");
         let pad = format!("= {}", self.path("etc/knockd/ssh.pad").display());
         self.puts("etc/knockd.conf", config.replace("= pad", &pad).as_bytes());

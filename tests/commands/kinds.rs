@@ -31,6 +31,22 @@ pub(crate) const SHOWN: &[(&str, &str, &str)] = &[
         "table inet filter {",
         "tests/lab/manual.rs::the_door_for_nftables_is_as_the_manual_says",
     ),
+    // Two rules of the table in the manual.
+    (
+        "nftables.conf",
+        "tcp dport 22 ip saddr @knockers accept",
+        "tests/lab/manual.rs::the_door_that_is_a_set_is_as_the_manual_says",
+    ),
+    (
+        "nftables.toml",
+        "tcp dport 22 ip saddr @knockers accept",
+        "tests/lab/manual.rs::the_door_that_is_a_set_is_as_the_manual_says",
+    ),
+    (
+        "knockd.conf.5",
+        "    set knockers  { type ipv4_addr; flags timeout; }",
+        "tests/lab/manual.rs::the_door_that_is_a_set_is_as_the_manual_says",
+    ),
     // Nothing that the tests run on has pf; the door beside it is checked as all others are.
     ("knockd.conf.5", "table <knockers> persist", "tests/commands/main.rs"),
     (

@@ -231,7 +231,7 @@ fn timed(seconds: u32, number: u64) -> String {
 #[test]
 fn in_time_mode_the_clock_says_which_sequence_is_next() {
     let person = Person::new();
-    for step in ["3600", "3600s"] {
+    for step in ["3600", "3600s", "60m", "1h"] {
         let before = step_now(3600);
         let out = person.knock(&format!("-v --step {step} 127.0.0.1")).quietly();
         assert!((before..=step_now(3600)).any(|number| out == timed(3600, number)), "{out}");
@@ -255,6 +255,35 @@ fn in_time_mode_each_retry_waits_for_a_step_of_its_own() {
 }
 
 #[test]
+fn a_counter_that_nothing_can_follow_leaves_no_file_behind() {
+    let person = Person::new();
+    for number in [u64::MAX, u64::MAX - 1] {
+        let line = format!("-v --resync --counter {number} 127.0.0.1");
+        person.knock(&line).refused(if number == u64::MAX { 2 } else { 3 }, "");
+        assert!(!person.counter_file("").exists(), "{number}");
+    }
+    for number in ["-1", "+1", "1e3", "", "18446744073709551616"] {
+        let mut knock = person.command("");
+        knock.args(["--counter", number, "127.0.0.1"]);
+        let ran: Ran = assert_cmd::Command::from_std(knock).output().unwrap().into();
+        ran.refused(2, "is no counter (0 to 18446744073709551614)");
+    }
+}
+
+#[test]
+fn a_key_that_is_taken_for_a_pad_is_never_shown() {
+    let person = Person::new();
+    let path = person.key.to_str().unwrap();
+    for line in ["-v -f", "--dry-run -f"] {
+        let ran = crate::support::knock_line(&format!("{line} {path} 127.0.0.1"));
+        let secret = KeyMaterial::Key(Key::from_bytes(BYTES)).to_text();
+        let secret = &secret.lines().nth(1).unwrap()[..8];
+        assert!(!ran.err.contains(secret), "{}", ran.err);
+        ran.refused(1, &format!("{path}: this is a key file, not a pad: knock with --key {path}"));
+    }
+}
+
+#[test]
 fn a_counter_is_never_taken_back() {
     let person = Person::new();
     assert_eq!(person.knock("-v --unbound --counter 41 127.0.0.1").quietly(), counted(41, None));
@@ -266,9 +295,11 @@ fn a_counter_is_never_taken_back() {
     assert_eq!(person.next(), Some(42));
     assert_eq!(person.knock("-v --unbound --counter 42 127.0.0.1").quietly(), counted(42, None));
     assert_eq!(person.knock("-v --unbound --counter 50 127.0.0.1").quietly(), counted(50, None));
-    person.knock(&format!("-v --counter {} 127.0.0.1", u64::MAX)).refused(3, "has come to its end");
+    person
+        .knock(&format!("-v --resync --counter {} 127.0.0.1", u64::MAX - 1))
+        .refused(3, "has come to its end");
     assert_eq!(person.next(), Some(51));
-    let last = format!("--dry-run --counter {} 127.0.0.1", u64::MAX);
+    let last = format!("--dry-run --resync --counter {} 127.0.0.1", u64::MAX - 1);
     person.knock(&last).refused(3, "has come to its end");
 }
 
@@ -422,8 +453,8 @@ fn bad_values_end_with_2_and_use_nothing() {
     let seqs = crate::support::Pad::of(1);
     for (line, message) in [
         ("--label \u{7}", "control character"),
-        ("--step 0", "`0` is not a number of seconds"),
-        ("--step 1m", "`1m` is not a number of seconds"),
+        ("--step 0", "`0` is no step of time (1s-1h)"),
+        ("--step 2h", "`2h` is no step of time (1s-1h)"),
         ("--step 30 --resync", "--resync does not go with steps of time"),
         ("--step 30 --counter 1", "cannot be used with"),
         ("--counter x", "'x'"),

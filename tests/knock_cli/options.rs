@@ -17,7 +17,7 @@ fn help_names_every_option_and_both_forms() {
             "-f, --file <FILE>",
             "-k, --key <FILE>",
             "--label <LABEL>",
-            "--step <SECONDS>",
+            "--step <TIME>",
             "--counter <N>",
             "--as <ADDRESS>",
             "--unbound",

@@ -259,3 +259,30 @@ fn a_user_who_is_not_there_is_found_by_the_check_as_by_a_start() {
         assert!(ran.err.contains("there is no user nosuch7"), "{more:?}: {}", ran.err);
     }
 }
+
+#[test]
+fn a_check_says_how_a_key_gets_its_counter_and_setting_it_is_all_that_it_takes() {
+    let directory = directory();
+    let at = directory.path();
+    fs::create_dir(at.join("keys")).unwrap();
+    for key in ["keys/alice.key", "keys/bob.key", "own.key"] {
+        let material = seqgen::derive::KeyMaterial::Key(seqgen::derive::Key::generate().unwrap());
+        fs::write(at.join(key), &*material.to_text()).unwrap();
+        fs::set_permissions(at.join(key), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let place = at.display();
+    let door = |name: &str, key: &str| format!("[{name}]\none_time_key = {place}/{key}\ncommand = true\n");
+    let config = at.join("knockd.conf");
+    let text = format!("[options]\nstate_dir = {place}/state\n{}{}", door("a", "keys"), door("b", "own.key"));
+    fs::write(&config, text).unwrap();
+    let run = |args: &[&str]| knockd(&[&["-c", config.to_str().unwrap()], args].concat());
+    for (wish, missing) in [("a/alice=0", "a/alice=N"), ("a/bob=7", "a/bob=N"), ("b=0", "b=N")] {
+        let advice = format!("there is no counter yet; knockd --init-counter {missing} sets it");
+        let ran = run(&["--check"]);
+        assert!(ran.out.contains(&advice) || ran.err.contains(&advice), "{}{}", ran.out, ran.err);
+        let ran = run(&["--init-counter", wish]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+    }
+    let ran = run(&["--check"]);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("stay shut"), "{}{}", ran.out, ran.err);
+}

@@ -61,6 +61,7 @@ mod hurry;
 mod interfaces;
 mod interop;
 mod keyed;
+mod keyed_client;
 mod killed;
 mod leases;
 mod life;

@@ -26,6 +26,11 @@ fn opens_and_closes(lab: &Lab, firewall: &str, set_up: &str) {
     let (rules, door) = shown(firewall);
     fs::write(lab.path("rules"), rules).expect("the rules");
     lab.server.succeeds(Command::new("sh").args(["-ec", set_up, "sh"]).arg(lab.path("rules")));
+    opens_and_closes_by(lab, &door);
+}
+
+/// Knocks over both families at a door of the manual.
+fn opens_and_closes_by(lab: &Lab, door: &str) {
     assert!(!lab.ssh_answers() && !lab.ssh_answers_6(), "nobody has knocked yet");
     let elsewhere =
         lab.client.within(|| TcpListener::bind((CLIENT, 8080)).expect("a service of the client's"));
@@ -62,4 +67,17 @@ fn the_door_for_nftables_is_as_the_manual_says() {
 fn the_door_for_iptables_is_as_the_manual_says() {
     let Some(lab) = Lab::new("the_door_for_iptables_is_as_the_manual_says") else { return };
     opens_and_closes(&lab, "iptables", "sh -ex \"$1\"");
+}
+
+#[test]
+fn the_door_that_is_a_set_is_as_the_manual_says() {
+    let Some(lab) = Lab::new("the_door_that_is_a_set_is_as_the_manual_says") else { return };
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/knockd.conf.5");
+    let blocks = blocks::of(&page);
+    let shown = |section: &str, what: &str| {
+        let mut fitting = blocks.iter().filter(|block| block.section == section);
+        fitting.find(|block| block.text().contains(what)).expect("it is shown").text()
+    };
+    lab.server.succeeds(Command::new("nft").arg(shown("Sets of nftables", "table inet filter")));
+    opens_and_closes_by(&lab, &shown("EXAMPLES", "NFT_Set "));
 }

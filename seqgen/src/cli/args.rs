@@ -76,7 +76,7 @@ pub(super) struct Keyed {
 
     /// With --key-file: the counter of the first line (0 unless given); the others follow
     #[arg(
-        long, value_name = "I", requires = "key_file",
+        long, value_name = "I", requires = "key_file", allow_negative_numbers = true,
         conflicts_with_all = ["check", "print", "qr", "new_key", "label_key"],
     )]
     pub(super) start: Option<u64>,

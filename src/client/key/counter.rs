@@ -63,6 +63,13 @@ impl From<Trouble> for CounterError {
     }
 }
 
+/// Reads a number that somebody wants to go on with.
+pub(in crate::client) fn parse_number(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse::<u64>().ok().filter(|number| digits && *number < u64::MAX);
+    number.ok_or_else(|| format!("`{}` is no counter (0 to {})", text.escape_debug(), u64::MAX - 1))
+}
+
 /// The numbers that a knock takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) struct Taken {
@@ -104,7 +111,12 @@ pub(in crate::client) fn would_take(
 /// Takes `count` numbers that nobody has taken before, from `wanted` on if it is given; when this returns, they are
 /// durably used up.
 pub(in crate::client) fn take(path: &Path, count: u64, wanted: Option<u64>) -> Result<Taken, CounterError> {
-    let new = !path.exists() && make(path, wanted.unwrap_or(0))?;
+    let mut new = false;
+    if !path.exists() {
+        // A file with a number that nothing can follow would never be of use again.
+        choose(0, count, wanted)?;
+        new = make(path, wanted.unwrap_or(0))?;
+    }
     let mut counter = match wanted {
         Some(_) => LockedCounter::mend_within(path, PATIENCE),
         None => LockedCounter::open_within(path, PATIENCE),

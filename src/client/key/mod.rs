@@ -14,7 +14,7 @@ use seqgen::derive::{Form, KeyFile, KeyProblem, Label, LabelKey, LabelMismatch, 
 use seqgen::sequence::Step;
 
 pub(super) use clock::ClockError;
-pub(super) use counter::CounterError;
+pub(super) use counter::{CounterError, parse_number};
 pub(super) use nat::behind_nat;
 pub(super) use shape::{Protocol, Wanted, parse_ranges};
 pub use step::StepSeconds;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use seqgen::derive::Mode;
 
-/// No step is longer than a day.
-const LONGEST: u32 = 86_400;
+/// No step is longer than a door's can be.
+const LONGEST: u32 = 3600;
 
 /// The length of a step of time, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +24,22 @@ impl StepSeconds {
     }
 }
 
-/// Seconds, with or without their unit.
+/// As a door says it: seconds, with or without their unit, minutes or hours.
 impl FromStr for StepSeconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<StepSeconds, String> {
-        let number = text.strip_suffix('s').unwrap_or(text);
-        let seconds = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let (number, unit) = match text.as_bytes().last() {
+            Some(b's') => (&text[..text.len() - 1], 1),
+            Some(b'm') => (&text[..text.len() - 1], 60),
+            Some(b'h') => (&text[..text.len() - 1], 3600),
+            _ => (text, 1),
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds =
+            number.parse::<u32>().ok().filter(|_| digits).and_then(|number| number.checked_mul(unit));
         let step = seconds.and_then(NonZeroU32::new).filter(|step| step.get() <= LONGEST);
-        step.map(StepSeconds).ok_or_else(|| {
-            format!("`{}` is not a number of seconds from 1 to {LONGEST}", text.escape_debug())
-        })
+        step.map(StepSeconds).ok_or_else(|| format!("`{}` is no step of time (1s-1h)", text.escape_debug()))
     }
 }
 
@@ -49,13 +54,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_a_number_of_seconds() {
-        for (text, seconds) in [("30", 30), ("30s", 30), ("1", 1), ("86400s", 86_400)] {
+    fn is_as_long_as_a_doors_can_be() {
+        for (text, seconds) in
+            [("30", 30), ("30s", 30), ("1", 1), ("3600s", 3600), ("10m", 600), ("1h", 3600)]
+        {
             assert_eq!(text.parse::<StepSeconds>().unwrap().duration(), Duration::from_secs(seconds));
         }
-        for text in ["", "s", "0", "0s", "-1", "+1", "1.5", "30 s", "1m", "86401", "99999999999"] {
+        for text in [
+            "",
+            "s",
+            "0",
+            "0s",
+            "-1",
+            "+1",
+            "1.5",
+            "30 s",
+            "3601",
+            "61m",
+            "2h",
+            "1d",
+            "s5",
+            "m",
+            "71582789m",
+            "99999999999",
+        ] {
             let said = text.parse::<StepSeconds>().unwrap_err();
-            assert_eq!(said, format!("`{text}` is not a number of seconds from 1 to 86400"));
+            assert_eq!(said, format!("`{text}` is no step of time (1s-1h)"));
         }
     }
 }

@@ -96,7 +96,7 @@ fn what_does_not_go_with_a_key_or_without_one_is_refused() {
             "t.toml:5:11: `unbound` does not go with `as`, the address \
           that sequences are bound to",
         ),
-        ("key = '/k'\nstep = '1m'", "t.toml:4:8: `1m` is not a number of seconds from 1 to 86400"),
+        ("key = '/k'\nstep = '2h'", "t.toml:4:8: `2h` is no step of time (1s-1h)"),
         ("key = '/k'\nas = 'x'", "t.toml:4:6: `x` is not an IP address"),
         ("key = '/k'\nlength = 2", "t.toml:4:10: `2` is not a number of ports from 3 to 32"),
         ("key = '/k'\nproto = 'TCP'", "t.toml:4:9: `TCP` is not a protocol: tcp, udp or mixed"),

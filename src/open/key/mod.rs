@@ -228,13 +228,7 @@ impl DoorKey {
 
     /// How somebody sets the counter.
     fn advice(&self, door: &str) -> String {
-        match self.source.mode {
-            Mode::Counter if self.source.path == self.path => {
-                format!("knockd --init-counter {door}=N sets it")
-            }
-            Mode::Counter => format!("knockd --init-counter {door}/{}=N sets it", self.name),
-            Mode::Time { .. } => "remove the file, and it is made anew".to_owned(),
-        }
+        words::advice(&self.source, door, &self.path, &self.name)
     }
 
     fn counters_from(&self, next: u64, around: &Surroundings<'_>) -> Vec<u64> {

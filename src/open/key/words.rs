@@ -45,7 +45,10 @@ pub fn key_words(door: &Door, counters: &Path, owners: &mut KeyOwners) -> Vec<St
                     {
                         format!("key {fingerprint} in {}", path.display())
                     }
-                    (None, Err(error)) => shut(format!("key {fingerprint} in {}: {error}", path.display())),
+                    (None, Err(error)) => {
+                        let advice = advice(source, &door.name, path, &found.name);
+                        shut(format!("key {fingerprint} in {}: {error}; {advice}", path.display()))
+                    }
                 };
                 owners.entry(fingerprint).or_insert_with(|| format!("[{}]", door.name));
                 said
@@ -53,6 +56,15 @@ pub fn key_words(door: &Door, counters: &Path, owners: &mut KeyOwners) -> Vec<St
         });
     }
     words
+}
+
+/// How somebody sets the counter of a key that lies there.
+pub(super) fn advice(source: &KeySource, door: &str, path: &Path, name: &str) -> String {
+    match source.mode {
+        Mode::Counter if source.path == *path => format!("knockd --init-counter {door}=N sets it"),
+        Mode::Counter => format!("knockd --init-counter {door}/{name}=N sets it"),
+        Mode::Time { .. } => "remove the file, and it is made anew".to_owned(),
+    }
 }
 
 /// Why a counter could not be set.
