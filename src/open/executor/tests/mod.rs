@@ -15,6 +15,7 @@ use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
+mod keyrings;
 mod late;
 mod lies;
 mod pads;
