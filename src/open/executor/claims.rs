@@ -8,13 +8,13 @@ use std::time::Duration;
 use log::{info, warn};
 use seqgen::pad::PadErrorKind;
 
-use super::doors::DoorState;
+use super::doors::{DoorState, Opener};
 use super::{Executor, Mode, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
 use crate::open::pace::Rate;
 use crate::open::pad::PadId;
-use crate::open::window::{Extent, Use};
+use crate::open::window::{Extent, Use, Window as _};
 use crate::state::Mark;
 
 /// How long to wait for the lock of a pad that somebody else holds.
@@ -45,6 +45,8 @@ pub(super) enum Purpose {
     Open,
     /// It was completed far ahead of the others, and opens nothing by itself.
     Ahead,
+    /// It was completed when its step of time had passed, and opens nothing.
+    Late,
     /// It was shown on the wire, and must never open anything.
     Discard,
 }
@@ -54,7 +56,7 @@ impl Purpose {
     fn extent(self) -> Extent {
         match self {
             Purpose::Open => Extent::WithSkipped,
-            Purpose::Ahead | Purpose::Discard => Extent::Alone,
+            Purpose::Ahead | Purpose::Late | Purpose::Discard => Extent::Alone,
         }
     }
 
@@ -63,6 +65,7 @@ impl Purpose {
         match self {
             Purpose::Open => "right sequence, but not opened",
             Purpose::Ahead => "a sequence from beyond the window could not be struck",
+            Purpose::Late => "a sequence of another step of time could not be struck",
             Purpose::Discard => "a sequence was shown without opening, and could not be struck",
         }
     }
@@ -71,9 +74,17 @@ impl Purpose {
 impl<O: Outside> Executor<O> {
     /// What a completed line of a pad is good for.
     pub(super) fn purpose(&mut self, slot: SlotId, source: IpAddr, now: Moment) -> Purpose {
+        // The machine may have slept, or its clock may have been set, since somebody looked.
+        let unix_time = self.outside.unix_time(now).as_secs();
+        if let Some(&Place { door, pad: Some(pad) }) = self.slots.get(&slot)
+            && let Some(DoorState { opener, .. }) = self.doors.get(door)
+            && opener.is_out_of_time(pad, slot, unix_time)
+        {
+            return Purpose::Late;
+        }
         if self.window_of(slot).is_some_and(|window| window.is_ahead(slot)) {
             // Another daemon may have moved the counter of a key, where no hint of that comes from.
-            self.look_at_keys_of(slot, now);
+            self.look_at_key_of(slot, now);
         }
         let Some(pad) = self.window_of(slot) else { return Purpose::Open };
         if pad.is_ahead(slot) && !pad.is_second_ahead(slot, source, now) {
@@ -187,6 +198,11 @@ impl<O: Outside> Executor<O> {
                         "{who}{of}: a sequence from beyond the window; the next one after it opens the door"
                     );
                 }
+                Purpose::Late => {
+                    info!(
+                        "{who}{of}: a sequence of another step of time than the clock shows; nothing is opened"
+                    );
+                }
                 Purpose::Discard => {
                     warn!("{who}{of}: a sequence was shown without opening, and is struck");
                 }
@@ -206,11 +222,12 @@ impl<O: Outside> Executor<O> {
         if !opens && purpose != Purpose::Discard {
             tally.refused(now);
         }
-        opener.each(&mut |other, window| {
-            if other != id {
-                window.drop_spent(&self.spent, &mut gone);
+        // Two pads may have one line; no two keys have a sequence.
+        if let Opener::Pads(pads) = opener {
+            for other in pads.iter_mut().filter(|pad| pad.id() != id) {
+                other.drop_spent(&self.spent, &mut gone);
             }
-        });
+        }
         self.disarm(gone);
         if opens {
             self.open(index, source, Some(&name), now);

@@ -1,11 +1,12 @@
 //! The doors as the executor keeps them, and what the capture side is told of them.
 
 use std::collections::HashSet;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use seqgen::derive::{CounterKey, Form};
+use seqgen::derive::Form;
 use seqgen::generate::Protocols;
-use seqgen::sequence::{Protocol, Sequence};
+use seqgen::sequence::{Protocol, Sequence, Step};
 
 use super::standing::Tally;
 use crate::config::{Door, ScanGuard};
@@ -52,6 +53,12 @@ impl Opener {
             Opener::Pads(pads) => pads.iter_mut().for_each(|pad| then(pad.id(), pad)),
             Opener::Keys(keys) => keys.iter_mut().for_each(|key| then(key.id(), key)),
         }
+    }
+
+    /// Whether a slot's sequence is of a step of time that is not good at this one.
+    pub(super) fn is_out_of_time(&self, id: PadId, slot: SlotId, unix_time: u64) -> bool {
+        let Opener::Keys(keys) = self else { return false };
+        keys.iter().find(|key| key.id() == id).is_some_and(|key| key.is_out_of_time(slot, unix_time))
     }
 
     /// Whether its sequences are those of several people.
@@ -152,16 +159,19 @@ impl Watching {
             Hits::Bound(key) => Order::ArmBound(BoundSlot {
                 id,
                 door,
-                limit: self.limit(key, form),
+                limit: self.limit(form),
                 key: key.clone(),
                 form: position(forms, form)?,
             }),
         })
     }
 
-    /// What suits all sequences that follow from this key: they have one length, and none of them goes one way only.
-    fn limit(self, key: &CounterKey, form: &Form) -> Option<Limit> {
-        self.scan_guard.limit(&key.sequence(form, None))
+    /// What suits all sequences of this form: they have one length, and none of them goes one way only.
+    fn limit(self, form: &Form) -> Option<Limit> {
+        let length = u16::try_from(form.shape().length).unwrap_or(u16::MAX);
+        let ports = std::iter::once(1).chain((2..=length).rev()).filter_map(NonZeroU16::new);
+        let steps = ports.map(|port| Step { port, protocol: Protocol::Tcp }).collect();
+        self.scan_guard.limit(&Sequence::new(steps)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keeping up with keys, their counters, and the time of day.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -11,29 +11,35 @@ use super::{Executor, Mode as Earnestness, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
 use crate::open::key::{Hits, Moved, News, Surroundings};
+use crate::open::keys::Keys;
 use crate::open::pad::PadId;
 
 impl<O: Outside> Executor<O> {
     /// Looks at the keys, at their counters and at the time, and arms what is good now.
     pub(super) fn look_at_keys(&mut self, now: Moment) {
         for index in 0..self.doors.len() {
-            for (id, moved) in self.look_at_door_keys(index, now) {
+            for (id, moved) in self.look_at_door_keys(index, None, now) {
                 self.take_over_key(index, id, moved);
             }
         }
         self.plan_step(now);
     }
 
-    /// The same for the door of this slot.
-    pub(super) fn look_at_keys_of(&mut self, slot: SlotId, now: Moment) {
-        let Some(&Place { door, .. }) = self.slots.get(&slot) else { return };
-        for (id, moved) in self.look_at_door_keys(door, now) {
+    /// The same for the key of this slot.
+    pub(super) fn look_at_key_of(&mut self, slot: SlotId, now: Moment) {
+        let Some(&Place { door, pad }) = self.slots.get(&slot) else { return };
+        for (id, moved) in self.look_at_door_keys(door, pad, now) {
             self.take_over_key(door, id, moved);
         }
     }
 
-    /// The same for one door, without telling the capture side.
-    pub(super) fn look_at_door_keys(&mut self, index: usize, now: Moment) -> Vec<(PadId, Moved)> {
+    /// The same for one door, without telling the capture side; for one of its keys, if there is one to name.
+    pub(super) fn look_at_door_keys(
+        &mut self,
+        index: usize,
+        only: Option<PadId>,
+        now: Moment,
+    ) -> Vec<(PadId, Moved)> {
         if !matches!(self.doors.get(index), Some(DoorState { opener: Opener::Keys(_), .. })) {
             return Vec::new();
         }
@@ -44,15 +50,18 @@ impl<O: Outside> Executor<O> {
             return Vec::new();
         };
         let mut gone = Vec::new();
-        for words in keys.look(&mut self.pad_counter, &mut gone) {
-            warn!("{label}: {words}");
+        if only.is_none() {
+            for words in keys.look(&mut self.pad_counter, &mut gone) {
+                warn!("{label}: {words}");
+            }
         }
         see_form(&mut self.traffic_wanted, &keys.source().form, door.flags);
         let calls: HashMap<PadId, String> =
             keys.iter().map(|key| (key.id(), keys.call(label, key))).collect();
         let mut all = Vec::new();
-        for key in keys.iter_mut() {
+        for key in keys.iter_mut().filter(|key| only.is_none_or(|only| only == key.id())) {
             let id = key.id();
+            let before = key.fingerprint();
             let owner = |fingerprint| {
                 let (owner, call): &(PadId, String) = owners.get(&fingerprint)?;
                 (*owner != id).then(|| call.clone())
@@ -67,7 +76,13 @@ impl<O: Outside> Executor<O> {
                     owner: &owner,
                 },
             );
-            if let Some(fingerprint) = key.fingerprint() {
+            let after = key.fingerprint().filter(|_| key.next().is_some());
+            if let Some(lost) = before.filter(|before| Some(*before) != after)
+                && owners.get(&lost).is_some_and(|(owner, _)| *owner == id)
+            {
+                owners.remove(&lost);
+            }
+            if let Some(fingerprint) = after {
                 owners
                     .entry(fingerprint)
                     .or_insert_with(|| (id, calls.get(&id).cloned().unwrap_or_default()));
@@ -75,15 +90,41 @@ impl<O: Outside> Executor<O> {
             match moved.news.take() {
                 Some(News::Trouble(words)) => warn!("{label}: the door is shut to a key: {words}"),
                 Some(News::Fine(words)) => info!("{label}: {words}"),
+                Some(News::Odd(words)) => warn!("{label}: {words}"),
                 None => {}
             }
             all.push((id, moved));
         }
-        for path in keys.paths() {
-            self.outside.watch(&path);
+        if only.is_none() {
+            for path in keys.paths() {
+                self.outside.watch(&path);
+            }
         }
+        self.hand_over(&mut gone);
         self.disarm(gone);
         all
+    }
+
+    /// Lets go of keys that cannot be used where another one is the same, as when a file was given another name.
+    fn hand_over(&mut self, gone: &mut Vec<SlotId>) {
+        let keys = self.doors.iter().filter_map(|state| match &state.opener {
+            Opener::Keys(keys) => Some(keys),
+            _ => None,
+        });
+        let (good, idle): (Vec<_>, Vec<_>) = keys
+            .flat_map(Keys::iter)
+            .filter_map(|key| Some((key.fingerprint()?, key)))
+            .partition(|(_, key)| key.next().is_some());
+        if idle.is_empty() {
+            return;
+        }
+        let good: HashSet<Fingerprint> = good.into_iter().map(|(fingerprint, _)| fingerprint).collect();
+        let is_had = |(fingerprint, _): &(Fingerprint, _)| good.contains(fingerprint);
+        let had: Vec<PadId> = idle.into_iter().filter(is_had).map(|(_, key)| key.id()).collect();
+        for DoorState { opener, .. } in &mut self.doors {
+            let Opener::Keys(keys) = opener else { continue };
+            keys.iter_mut().filter(|key| had.contains(&key.id())).for_each(|key| key.unload(gone));
+        }
     }
 
     /// Tells the capture side how a key's window has moved.
@@ -107,12 +148,12 @@ impl<O: Outside> Executor<O> {
         self.watching.order(slot, index, hits, keys, &self.forms)
     }
 
-    /// Which keys there are, whose they are, and how those are called.
+    /// Which keys can be used, whose they are, and how those are called.
     fn key_owners(&self) -> HashMap<Fingerprint, (PadId, String)> {
         let mut owners = HashMap::new();
         for DoorState { label, opener, .. } in &self.doors {
             let Opener::Keys(keys) = opener else { continue };
-            for key in keys.iter() {
+            for key in keys.iter().filter(|key| key.next().is_some()) {
                 if let Some(fingerprint) = key.fingerprint() {
                     let call = || (key.id(), keys.call(label, key));
                     owners.entry(fingerprint).or_insert_with(call);

@@ -232,7 +232,7 @@ impl<O: Outside> Executor<O> {
             }
         }
         for index in 0..self.doors.len() {
-            let _ = self.look_at_door_keys(index, now);
+            let _ = self.look_at_door_keys(index, None, now);
         }
         self.plan_step(now);
         self.plan_look(now);

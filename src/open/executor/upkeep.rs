@@ -140,9 +140,9 @@ impl<O: Outside> Executor<O> {
         });
     }
 
-    /// Reads on where the last reading of a pad ended; looks at a door's keys again.
+    /// Reads on where the last reading of a pad ended; looks at a key again.
     pub(super) fn refill(&mut self, index: usize, id: PadId, now: Moment) {
-        for (id, moved) in self.look_at_door_keys(index, now) {
+        for (id, moved) in self.look_at_door_keys(index, Some(id), now) {
             self.take_over_key(index, id, moved);
         }
         let Some(DoorState { opener: Opener::Pads(pads), label, .. }) = self.doors.get_mut(index) else {

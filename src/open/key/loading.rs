@@ -92,8 +92,10 @@ impl DoorKey {
     }
 
     /// Forgets the key.
-    pub(super) fn unload(&mut self, gone: &mut Vec<SlotId>) {
+    pub(in crate::open) fn unload(&mut self, gone: &mut Vec<SlotId>) {
         self.loaded = None;
+        self.next = None;
+        self.floor = 0;
         gone.extend(self.held.drain(..).map(|held| held.slot));
     }
 }

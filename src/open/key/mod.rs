@@ -38,6 +38,8 @@ pub(super) struct DoorKey {
     loaded: Option<Loaded>,
     /// The counter as it was seen last.
     next: Option<u64>,
+    /// What is below this was used, even if the file is put back to what it was before.
+    floor: u64,
     /// What is armed, in the order of the counters.
     held: VecDeque<Held>,
     resync: Resync,
@@ -58,6 +60,8 @@ struct Held {
     slot: SlotId,
     counter: u64,
     hits: Hits,
+    /// What to remember of it.  Whether it is spent is asked for far more often than it is armed.
+    mark: Mark,
 }
 
 /// How the window has moved.
@@ -78,6 +82,8 @@ pub(super) enum News {
     Trouble(String),
     /// It is good again, or only takes a while.
     Fine(String),
+    /// It is good, but somebody should know of this.
+    Odd(String),
 }
 
 /// What a key is looked at with.
@@ -109,6 +115,7 @@ impl DoorKey {
             counters,
             loaded: None,
             next: None,
+            floor: 0,
             held: VecDeque::new(),
             resync: Resync::default(),
             said: None,
@@ -153,7 +160,14 @@ impl DoorKey {
 
     /// What to remember of each slot that is armed, by its counter.
     pub(super) fn memories(&self) -> impl Iterator<Item = (SlotId, Vec<Mark>)> {
-        self.held.iter().map(|held| (held.slot, self.marks_of(held.counter)))
+        self.held.iter().map(|held| (held.slot, vec![held.mark]))
+    }
+
+    /// Whether the sequence behind `slot` is of a step of time that is not good at this one, in seconds since 1970.
+    pub(super) fn is_out_of_time(&self, slot: SlotId, unix_time: u64) -> bool {
+        let counter = || Some(self.held.get(self.index(slot)?)?.counter);
+        let Some(now) = self.source.mode.counter_at(unix_time) else { return false };
+        counter().is_some_and(|counter| counter.abs_diff(now) > STEPS_OFF)
     }
 
     /// Says everything again that there is to say.
@@ -168,15 +182,9 @@ impl DoorKey {
     pub(super) fn look(&mut self, slots: &mut SlotCounter, around: &Surroundings<'_>) -> Moved {
         let mut dropped = Vec::new();
         let mut moved = match self.window(around, &mut dropped) {
-            Ok(counters) => {
+            Ok((counters, went_back)) => {
                 let mut moved = self.hold(&counters, slots);
-                moved.news = match self.far_future(&counters, around.unix_time) {
-                    Some(words) => self.say(words).map(News::Trouble),
-                    None => self
-                        .said
-                        .take()
-                        .map(|_| News::Fine(format!("{} can be used again", self.path.display()))),
-                };
+                moved.news = self.news(&counters, went_back, around.unix_time);
                 moved
             }
             Err(trouble) => {
@@ -188,8 +196,23 @@ impl DoorKey {
         moved
     }
 
-    /// Which counters are to be armed now.
-    fn window(&mut self, around: &Surroundings<'_>, gone: &mut Vec<SlotId>) -> Result<Vec<u64>, String> {
+    /// What there is to say of a key that can be used.
+    fn news(&mut self, counters: &[u64], went_back: Option<String>, unix_time: u64) -> Option<News> {
+        if let Some(words) = self.far_future(counters, unix_time) {
+            return self.say(words).map(News::Trouble);
+        }
+        if let Some(words) = went_back {
+            return self.say(words).map(News::Odd);
+        }
+        self.said.take().map(|_| News::Fine(format!("{} can be used again", self.path.display())))
+    }
+
+    /// Which counters are to be armed now; and what to say of a counter that went back.
+    fn window(
+        &mut self,
+        around: &Surroundings<'_>,
+        gone: &mut Vec<SlotId>,
+    ) -> Result<(Vec<u64>, Option<String>), String> {
         let counters = Arc::clone(&self.counters);
         let loaded = self.load(around.spent, gone).map_err(|trouble| trouble.to_string())?;
         let path = loaded.counter_path(&counters);
@@ -197,15 +220,26 @@ impl DoorKey {
             self.unload(gone);
             return Err(same_as(&self.path, &owner));
         }
-        let next = match counter::read(&path) {
-            Ok(next) => next,
+        let found = match counter::read(&path) {
+            Ok(found) => found,
             Err(error) if matches!(error.kind, CounterErrorKind::NotFound) => {
+                // Whoever has removed it says where to go on.
+                self.floor = 0;
                 self.first_counter(&path, around)?
             }
             Err(error) => return Err(format!("{error}; {}", self.advice(around.door))),
         };
+        let next = found.max(self.floor);
+        let went_back = (found < next).then(|| {
+            format!(
+                "{}: the counter went back from {next} to {found}, as an earlier copy of it does; it goes on at {next}, \
+                 since sequences that were used would work again; if that is meant, restart knockd",
+                path.display()
+            )
+        });
         self.next = Some(next);
-        Ok(self.counters_from(next, around))
+        self.floor = next;
+        Ok((self.counters_from(next, around), went_back))
     }
 
     /// Which counter a key begins with that has none: the one behind all that may have been used, where time is counted;
@@ -222,8 +256,10 @@ impl DoorKey {
         if around.in_earnest {
             LockedCounter::create(path, next)
                 .map_err(|error| format!("the counter cannot be made: {error}"))?;
+            return Ok(next);
         }
-        Ok(next)
+        // Nothing else says where it began.
+        Ok(self.next.unwrap_or(next))
     }
 
     /// How somebody sets the counter.
@@ -275,7 +311,7 @@ impl DoorKey {
                 let hits = loaded.hits(&self.source, counter);
                 let slot = slots.take();
                 moved.new.push((slot, hits.clone()));
-                Held { slot, counter, hits }
+                Held { slot, counter, hits, mark: loaded.mark(counter) }
             }));
         }
         moved.gone.extend(earlier.into_iter().map(|held| held.slot));
@@ -291,12 +327,11 @@ impl DoorKey {
         self.held.iter().position(|held| held.slot == slot)
     }
 
-    fn marks_of(&self, counter: u64) -> Vec<Mark> {
-        self.loaded.iter().map(|loaded| loaded.mark(counter)).collect()
-    }
-
     fn is_spent(&self, counter: u64, spent: &Spent) -> bool {
-        !spent.is_empty() && self.marks_of(counter).iter().any(|mark| spent.contains(*mark))
+        let known = || self.held.binary_search_by_key(&counter, |held| held.counter).ok();
+        let derived = || self.loaded.as_ref().map(|loaded| loaded.mark(counter));
+        let mark = || known().and_then(|index| Some(self.held.get(index)?.mark)).or_else(derived);
+        !spent.is_empty() && mark().is_some_and(|mark| spent.contains(mark))
     }
 }
 

@@ -59,7 +59,7 @@ impl Lab {
     /// Looks again; what there is to say of trouble.
     fn look(&mut self) -> Option<String> {
         match self.look_and_move().news {
-            Some(News::Trouble(words) | News::Fine(words)) => Some(words),
+            Some(News::Trouble(words) | News::Fine(words) | News::Odd(words)) => Some(words),
             None => None,
         }
     }

@@ -35,7 +35,10 @@ impl Window for DoorKey {
 
     /// Those that were skipped are not remembered by themselves: the counter passes them with the next one that opens.
     fn marks(&self, slot: SlotId, _extent: Extent) -> Vec<Mark> {
-        self.index(slot).map(|index| self.marks_of(self.held[index].counter)).unwrap_or_default()
+        self.index(slot)
+            .and_then(|index| self.held.get(index))
+            .map(|held| vec![held.mark])
+            .unwrap_or_default()
     }
 
     /// With those before it, which were skipped, the counter moves past it; alone, it is remembered, and the counter stays.
@@ -63,6 +66,9 @@ impl Window for DoorKey {
         };
         let used_up = self.index(slot).map_or(0, |index| index + 1);
         gone.extend(self.held.drain(..used_up).map(|held| held.slot));
+        if used.is_ok() {
+            self.floor = self.floor.max(counter.saturating_add(1));
+        }
         match used {
             Ok(true) if !known => Use::Struck { skipped: index },
             Ok(_) => Use::NotArmed,
@@ -85,7 +91,7 @@ impl Window for DoorKey {
             return self.use_alone(slot, false, spent, gone);
         }
         // Nothing else says so when the window is looked at again.
-        let marks: Vec<_> = self.held.range(..=index).flat_map(|held| self.marks_of(held.counter)).collect();
+        let marks: Vec<_> = self.held.range(..=index).map(|held| held.mark).collect();
         gone.extend(self.held.drain(..=index).map(|held| held.slot));
         match spent.add(marks) {
             Ok(()) => Use::Struck { skipped: index },
@@ -107,21 +113,22 @@ impl Window for DoorKey {
     }
 
     fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
-        for held in std::mem::take(&mut self.held) {
-            if self.is_spent(held.counter, spent) {
+        self.held.retain(|held| {
+            let stays = !spent.contains(held.mark);
+            if !stays {
                 gone.push(held.slot);
-            } else {
-                self.held.push_back(held);
             }
-        }
+            stays
+        });
     }
 }
 
 impl DoorKey {
     fn use_alone(&mut self, slot: SlotId, known: bool, spent: &mut Spent, gone: &mut Vec<SlotId>) -> Use {
         let Some(index) = self.index(slot) else { return Use::NotArmed };
-        let remembered = spent.add(self.marks_of(self.held[index].counter));
-        gone.extend(self.held.remove(index).map(|held| held.slot));
+        let Some(held) = self.held.remove(index) else { return Use::NotArmed };
+        gone.push(held.slot);
+        let remembered = spent.add([held.mark]);
         match remembered {
             _ if known => Use::NotArmed,
             Ok(()) => Use::Struck { skipped: 0 },

@@ -15,7 +15,8 @@ use crate::message::{Report, Sighting, Slot};
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 
-mod keys;
+mod counted;
+mod keyrings;
 mod late;
 mod lies;
 mod pads;
