@@ -7,7 +7,7 @@ use seqgen::sequence::Protocol;
 
 use super::files::Files;
 use super::memory::PadMemory;
-use super::pad::{PadTrouble, read};
+use super::pad::{PadTrouble, Stamp, read};
 use crate::config::{Door, Trigger};
 use crate::state::{Mark, Spent};
 use crate::trust::readers;
@@ -16,8 +16,10 @@ use crate::trust::readers;
 const NAMED_BAD_LINES: usize = 10;
 
 /// What a whole reading of a pad found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Survey {
+    /// The file as it was just before.
+    pub(super) stamp: Stamp,
     /// Lines that can still be used, for all that the file says.
     pub(super) live: u64,
     /// Whether any live line has a hit over UDP.
@@ -31,8 +33,13 @@ pub(super) struct Survey {
 /// Reads the pad at `path` from the top to the end; what it has struck is compared with what `spent` has of it.
 pub(super) fn survey(path: &Path, known: Option<(&PadMemory, &Spent)>) -> Result<Survey, PadTrouble> {
     let mut pad = read(path)?;
-    let mut survey =
-        Survey { complaints: readers(path, pad.file()).into_iter().collect(), ..Survey::default() };
+    let mut survey = Survey {
+        stamp: Stamp::of_file(pad.file()).map_err(|error| PadTrouble::io(path, error))?,
+        live: 0,
+        udp: false,
+        complaints: readers(path, pad.file()).into_iter().collect(),
+        struck: Vec::new(),
+    };
     let mut bad = 0;
     for line in pad.lines()? {
         let line = line.map_err(|error| PadTrouble::io(path, error))?;

@@ -84,14 +84,14 @@ impl<O: Outside> Executor<O> {
         pad.read_anew();
         self.outside.watch(pad.path());
         let mut words = match survey(pad.path(), Some((pad.memory(), &self.spent))) {
-            Ok(Survey { live, udp, mut complaints, struck }) => {
+            Ok(Survey { stamp, live, udp, mut complaints, struck }) => {
                 if let Err(error) = self.spent.add(struck) {
                     complaints.push(super::claims::forgettable(&error));
                 }
                 if pad.was_out_of_reach() {
                     info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
                 }
-                pad.surveyed(live);
+                pad.surveyed(live, stamp);
                 see_flags(&mut self.traffic_wanted, door.flags);
                 self.traffic_wanted.udp |= udp;
                 complaints

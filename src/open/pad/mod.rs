@@ -13,7 +13,7 @@ use seqgen::pad::{Line, Position, Seen};
 use seqgen::sequence::Sequence;
 
 pub(super) use self::opening::{PadTrouble, read};
-use self::stamp::Stamp;
+pub(super) use self::stamp::Stamp;
 use super::memory::PadMemory;
 use super::resync::Resync;
 use crate::config::PadSource;
@@ -69,7 +69,7 @@ pub(super) struct Pad {
     at_end: bool,
     /// How many lines the whole file had when it was read last, and how many of them have been come upon since.
     found: (u64, u64),
-    /// The file as it was read last.
+    /// The file as it was when it was read whole, but for what we have struck since.
     stamp: Option<Stamp>,
     resync: Resync,
     /// What the log says of its state.
@@ -187,7 +187,7 @@ impl Pad {
         Some(left)
     }
 
-    /// Whether the file at the path is not what was read last: changed, replaced, gone or back.
+    /// Whether the file at the path is not what was read whole last: changed by others, replaced, gone or back.
     ///
     /// One that cannot be reached counts, too, since that can have another reason now.
     pub(super) fn has_changed(&self) -> bool {
@@ -203,9 +203,10 @@ impl Pad {
         self.stamp = None;
     }
 
-    /// Notes how many lines the whole file has.
-    pub(super) fn surveyed(&mut self, live: u64) {
+    /// Notes how many lines the whole file has, and what it was like just before it was read.
+    pub(super) fn surveyed(&mut self, live: u64, stamp: Stamp) {
         self.found = (live, 0);
+        self.stamp = Some(stamp);
     }
 
     /// How many lines can still be used; nothing while it cannot be read.
@@ -251,12 +252,12 @@ impl Pad {
 
     /// Arms lines until the window is full again, and disarms those that the file no longer offers.
     ///
-    /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.
+    /// Reads on where the last reading ended if the file is still that one, and from the top otherwise.  Where others have
+    /// changed it since it was read whole, this leaves that to be noticed, for all that such a reading finds besides.
     pub(super) fn refill(&mut self, slots: &mut SlotCounter, spent: &Spent) -> Result<Moved, PadTrouble> {
-        self.stamp = None;
+        let surveyed = self.stamp.take();
         let mut pad = read(&self.path)?;
-        let metadata = pad.file().metadata().map_err(|error| PadTrouble::io(&self.path, error))?;
-        let stamp = Stamp::of(&metadata);
+        let stamp = Stamp::of_file(pad.file()).map_err(|error| PadTrouble::io(&self.path, error))?;
         let same = self.rest.take().filter(|rest| rest.stamp.is_as_long(stamp));
         // A last line without a newline is read again.
         let kept = same
@@ -285,7 +286,7 @@ impl Pad {
         }
         let (position, seen) = scan.into_rest();
         self.rest = Some(Rest { position, seen, stamp });
-        self.stamp = Some(stamp);
+        self.stamp = surveyed;
         self.at_end = at_end && !unfinished;
         Ok(Moved { unfinished, ..self.hold(kept, lines, slots) })
     }

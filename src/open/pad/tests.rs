@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use seqgen::pad::LockedPad;
@@ -30,8 +31,26 @@ impl Lab {
         let memory = PadMemory::new("door", &path, &spent);
         let pad = Pad::new(PadId(1), path, "alice".into(), reach, memory);
         let mut lab = Lab { directory, pad, slots: SlotCounter::default(), spent };
-        lab.refill();
+        lab.survey();
         lab
+    }
+
+    /// Reads the pad whole, as a survey does, and arms its window.
+    fn survey(&mut self) {
+        let file = fs::File::open(self.path()).unwrap();
+        self.pad.surveyed(0, Stamp::of_file(&file).unwrap());
+        self.refill();
+    }
+
+    /// Waits until the system gives a file that is changed another time than the pad has, which takes it some
+    /// milliseconds.
+    fn wait_for_another_time(&self) {
+        let other = self.directory.path().join("clock");
+        let changed = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+        while {
+            fs::write(&other, "").unwrap();
+            changed(&other) <= changed(&self.path())
+        } {}
     }
 
     fn path(&self) -> PathBuf {
@@ -274,14 +293,58 @@ fn what_happens_to_the_file_is_noticed() {
     assert!(!lab.pad.has_changed(), "our own strike is known");
     fs::write(lab.path(), format!("{} 13,14\n", lab.text())).unwrap();
     assert!(lab.pad.has_changed(), "it was appended to");
-    lab.refill();
+    lab.survey();
+    assert!(!lab.pad.has_changed());
     let other = lab.directory.path().join("other");
     fs::write(&other, lab.text()).unwrap();
     fs::rename(&other, lab.path()).unwrap();
     assert!(lab.pad.has_changed(), "it was replaced");
-    lab.refill();
+    lab.survey();
     fs::remove_file(lab.path()).unwrap();
     assert!(lab.pad.has_changed(), "it is gone");
+}
+
+#[test]
+fn what_others_do_just_before_or_just_after_a_strike_is_noticed_in_spite_of_it() {
+    let all_may_read = |lab: &mut Lab| {
+        fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let is_struck_by_somebody_else = |lab: &mut Lab| {
+        lab.wait_for_another_time();
+        let file = fs::File::options().write(true).open(lab.path()).unwrap();
+        file.write_all_at(b"#", lab.text().rfind(" 11,12").unwrap() as u64).unwrap();
+    };
+    let changes: [&dyn Fn(&mut Lab); 2] = [&all_may_read, &is_struck_by_somebody_else];
+    for (round, change) in changes.into_iter().enumerate() {
+        let mut lab = Lab::new(SIX, 2);
+        lab.use_up(1);
+        change(&mut lab);
+        lab.refill();
+        assert!(lab.pad.has_changed(), "afterwards, {round}");
+        lab.survey();
+        lab.use_up(2);
+        lab.refill();
+        assert!(!lab.pad.has_changed(), "known by now, {round}");
+
+        let mut lab = Lab::new(SIX, 2);
+        change(&mut lab);
+        lab.use_up(1);
+        lab.refill();
+        assert!(lab.pad.has_changed(), "before, {round}");
+        lab.use_up(2);
+        lab.refill();
+        assert!(lab.pad.has_changed(), "and still not read whole, {round}");
+    }
+}
+
+#[test]
+fn what_others_do_in_the_course_of_a_reading_is_noticed() {
+    let mut lab = Lab::new(SIX, 2);
+    let before = Stamp::of_file(&fs::File::open(lab.path()).unwrap()).unwrap();
+    fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    lab.pad.surveyed(6, before);
+    lab.refill();
+    assert!(lab.pad.has_changed());
 }
 
 #[test]

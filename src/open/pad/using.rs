@@ -10,6 +10,7 @@ use seqgen::pad::Line;
 
 use super::Pad;
 use super::opening::{PadTrouble, lock};
+use super::stamp::Stamp;
 use crate::message::SlotId;
 use crate::moment::Moment;
 use crate::open::window::{Extent, Use, Window};
@@ -49,14 +50,22 @@ impl Window for Pad {
         let known = lines.last().is_none_or(|line| self.memory.knows(line, spent));
         // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
         let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
-        let struck = locked.and_then(|mut pad| Ok(pad.strike(&lines)?));
+        let struck = locked.and_then(|mut pad| {
+            let before = Stamp::of_file(pad.file());
+            pad.strike(&lines)?;
+            let after = Stamp::of_file(pad.file());
+            Ok(before.ok().zip(after.ok()))
+        });
         let skipped = range.end() - range.start();
         self.drop_held(range, gone);
+        if let (Ok(Some((before, after))), Some(stamp)) = (&struck, &mut self.stamp) {
+            *stamp = stamp.after_strike(*before, *after);
+        }
         match (struck, remembered) {
             _ if known => Use::NotArmed,
             (Err(error), _) => Use::Failed(error.to_string()),
-            (Ok(()), Err(error)) => Use::Forgettable(error),
-            (Ok(()), Ok(())) => Use::Struck { skipped },
+            (Ok(_), Err(error)) => Use::Forgettable(error),
+            (Ok(_), Ok(())) => Use::Struck { skipped },
         }
     }
 
