@@ -7,6 +7,24 @@ use clap::{ArgAction, Parser};
 use super::counter_wish::InitCounter;
 use crate::config::is_interface_name;
 
+/// What says how to listen, or how to check: of no use to whoever only asks or sets something.
+// Clap takes an argument that rules a required one out for a substitute; so what rules that out is named again with each
+// argument that needs it.
+const OF_A_START: [&str; 12] = [
+    "check",
+    "daemon",
+    "debug",
+    "dry_run",
+    "interface",
+    "logfile",
+    "lookup",
+    "only_ipv4",
+    "pidfile",
+    "read",
+    "show",
+    "verbose",
+];
+
 /// Opens doors for whoever knocks the right ports in the right order
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -67,23 +85,23 @@ pub struct Args {
     pub check: bool,
 
     /// With --check, print the configuration as it takes effect: as TOML, with every default spelt out
-    #[arg(long, requires = "check")]
+    #[arg(long, requires = "check", conflicts_with_all = ["daemon", "read"])]
     pub show: bool,
 
     /// Say how the running daemon with this configuration file is, and end
-    #[arg(long, conflicts_with_all = ["check", "daemon", "debug", "dry_run", "interface", "logfile", "lookup", "only_ipv4", "pidfile", "read", "verbose"])]
+    #[arg(long, conflicts_with_all = OF_A_START)]
     pub status: bool,
 
     /// With --status: as JSON
-    #[arg(long, requires = "status")]
+    #[arg(long, requires = "status", conflicts_with_all = OF_A_START)]
     pub json: bool,
 
     /// With --status: as text for Prometheus
-    #[arg(long, requires = "status", conflicts_with = "json")]
+    #[arg(long, requires = "status", conflicts_with_all = OF_A_START, conflicts_with = "json")]
     pub prometheus: bool,
 
     /// Set the counter of a door's key, where DOOR/NAME is one key of several, and end; it never goes back
-    #[arg(long, value_name = "DOOR=N", conflicts_with_all = ["check", "daemon", "debug", "dry_run", "interface", "logfile", "lookup", "only_ipv4", "pidfile", "read", "status", "verbose"])]
+    #[arg(long, value_name = "DOOR=N", conflicts_with_all = OF_A_START, conflicts_with_all = ["json", "prometheus", "status"])]
     pub init_counter: Option<InitCounter>,
 
     /// Log commands instead of running them, and leave pads as they are

@@ -93,6 +93,7 @@ fn reason(kind: &BadLineKind) -> &'static str {
         BadLineKind::Sequence(_) => "it is no sequence (`seqgen --check` tells more)",
         BadLineKind::TooLong => "it is too long",
         BadLineKind::NotText => "it is no UTF-8 text",
+        BadLineKind::Key => "it looks like a key, which one_time_key takes, and not this",
         BadLineKind::Traceless => {
             "it is one digit without a blank before it, of which a strike would leave no trace"
         }
@@ -141,6 +142,13 @@ mod tests {
         let said = survey.complaints.join("\n");
         assert!(said.contains("pad:4:2: line left out") && said.contains("pad:5:"), "{said}");
         assert!(!said.contains("70000") && !said.contains("13"), "{said}");
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let said = surveyed(&format!("# knock key v1\n{key}\n")).complaints.join("\n");
+        assert!(
+            said.ends_with(
+                ":2:1: line left out: it looks like a key, which one_time_key takes, and not this"
+            )
+        );
     }
 
     #[test]

@@ -284,6 +284,21 @@ fn a_key_that_is_taken_for_a_pad_is_never_shown() {
 }
 
 #[test]
+fn the_key_of_a_file_with_a_damaged_header_is_not_shown_either() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("damaged");
+    let text = KeyMaterial::Key(Key::from_bytes(BYTES)).to_text();
+    fs::write(&path, text.replacen("# knock", "# knokc", 1)).unwrap();
+    let path = path.to_str().unwrap();
+    let ran = crate::support::knock_line(&format!("-v -f {path} 127.0.0.1"));
+    assert!(!ran.err.contains(&text.lines().nth(1).unwrap()[..8]), "{}", ran.err);
+    ran.refused(
+        3,
+        "damaged:2:1: this looks like a key, not a sequence; pads hold sequences; skipping this line",
+    );
+}
+
+#[test]
 fn a_counter_is_never_taken_back() {
     let person = Person::new();
     assert_eq!(person.knock("-v --unbound --counter 41 127.0.0.1").quietly(), counted(41, None));

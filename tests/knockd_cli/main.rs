@@ -88,6 +88,22 @@ fn a_wrong_command_line_is_exit_code_2() {
 }
 
 #[test]
+fn no_flag_is_left_unheard_beside_others() {
+    let with = ["--check", "--daemon", "--read", "--status", "--init-counter", "--dry-run", "--verbose"];
+    for (flag, needs) in [("--show", "--check"), ("--json", "--status"), ("--prometheus", "--status")] {
+        for other in with.into_iter().filter(|other| *other != needs) {
+            let value = match other {
+                "--read" => Some("savefile"),
+                "--init-counter" => Some("ssh=0"),
+                _ => None,
+            };
+            let ran = knockd(&[&[flag, other][..], value.as_slice()].concat());
+            assert_eq!(ran.code, Some(2), "{flag} {other}");
+        }
+    }
+}
+
+#[test]
 fn a_status_that_nobody_tells_is_exit_code_4_and_says_where_nobody_is() {
     let directory = directory();
     let config = directory.path().join("no such.conf");

@@ -8,6 +8,9 @@ use crate::sequence::{Sequence, SequenceErrorKind};
 /// The longest line that is read, in bytes without its newline.
 pub const MAX_LINE: usize = 4096;
 
+/// From how many characters of base64 on a line is taken for a key: half of one could be tried out.
+const LIKE_KEY: usize = 22;
+
 /// One line of a pad, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -99,6 +102,9 @@ impl Entry {
         }
         match std::str::from_utf8(text).map(Sequence::parse) {
             Ok(Ok(sequence)) => Entry::Live(sequence),
+            Ok(Err(_)) if is_like_key(text) => {
+                Entry::Bad(BadLine { span: 0..text.len(), kind: BadLineKind::Key })
+            }
             Ok(Err(error)) => {
                 Entry::Bad(BadLine { span: error.span, kind: BadLineKind::Sequence(error.kind) })
             }
@@ -125,6 +131,13 @@ impl Entry {
         }
         Entry::Note
     }
+}
+
+/// Whether a line has something like a key, whole or in part, which nobody may be shown.
+fn is_like_key(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    text.len() >= LIKE_KEY && text.iter().all(is_base64) && text.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// Why a line is of no use, and which of its bytes are to blame.
@@ -160,6 +173,8 @@ pub enum BadLineKind {
     TooLong,
     /// Bytes that are no UTF-8.
     NotText,
+    /// What looks like a key.
+    Key,
     /// One digit at the start of the line and nothing else, of which a strike would leave nothing.
     Traceless,
 }
@@ -170,6 +185,7 @@ impl fmt::Display for BadLineKind {
             BadLineKind::Sequence(kind) => kind.fmt(f),
             BadLineKind::TooLong => write!(f, "the line is longer than {MAX_LINE} bytes"),
             BadLineKind::NotText => f.write_str("a byte that is no text (UTF-8)"),
+            BadLineKind::Key => f.write_str("this looks like a key, not a sequence; pads hold sequences"),
             BadLineKind::Traceless => {
                 f.write_str("one digit alone needs a blank before it, or a strike leaves no trace")
             }
@@ -252,6 +268,21 @@ mod tests {
             let Entry::Bad(bad) = Entry::of(text) else { panic!("{text:?}") };
             assert_eq!((bad.span.clone(), bad.to_string()), (span, message.to_owned()));
             assert_eq!(bad.column(), bad.span.start + 1);
+        }
+    }
+
+    /// With a damaged header a key file looks like a pad.
+    #[test]
+    fn what_looks_like_a_key_is_never_quoted() {
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        for text in [key, &format!(" {key}\r"), &key[..43], &key[22..]] {
+            let Entry::Bad(bad) = Entry::of(text.as_bytes()) else { panic!("{text:?}") };
+            assert_eq!((bad.span.clone(), bad.kind.clone()), (0..text.len(), BadLineKind::Key));
+            assert_eq!(bad.to_string(), "this looks like a key, not a sequence; pads hold sequences");
+        }
+        for text in ["7000:udpAAAAAAAAAAAAAAAAAAAA", "1234567890123456789012345678901234567890"] {
+            let Entry::Bad(bad) = Entry::of(text.as_bytes()) else { panic!("{text:?}") };
+            assert!(matches!(bad.kind, BadLineKind::Sequence(_)), "{text:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use seqgen::pad::Line;
+use seqgen::pad::{Line, LockedPad};
 
 use super::Pad;
 use super::opening::{PadTrouble, lock};
@@ -51,14 +51,16 @@ impl Window for Pad {
         // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
         let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
         let struck = locked.and_then(|mut pad| {
-            let before = Stamp::of_file(pad.file());
+            let stamp = |pad: &LockedPad| {
+                Stamp::of_file(pad.file()).map_err(|error| PadTrouble::io(&self.path, error))
+            };
+            let before = stamp(&pad)?;
             pad.strike(&lines)?;
-            let after = Stamp::of_file(pad.file());
-            Ok(before.ok().zip(after.ok()))
+            Ok((before, stamp(&pad)?))
         });
         let skipped = range.end() - range.start();
         self.drop_held(range, gone);
-        if let (Ok(Some((before, after))), Some(stamp)) = (&struck, &mut self.stamp) {
+        if let (Ok((before, after)), Some(stamp)) = (&struck, &mut self.stamp) {
             *stamp = stamp.after_strike(*before, *after);
         }
         match (struck, remembered) {
