@@ -15,14 +15,17 @@ mod strikes;
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use knockd::flags::FlagRule;
-use knockd::message::{DoorRule, Families, Plan, Slot, SlotId, Traffic};
+use knockd::message::{BoundSlot, DoorRule, Families, Plan, Slot, SlotId, Traffic};
 use knockd::moment::Moment;
 use knockd::packet::{LinkLayer, decode};
 use knockd::track::{Here, Limit, Tracker};
+use seqgen::derive::{Form, Key, Label, Mode};
+use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 use seqgen::sequence::{Protocol, Sequence, Step};
 
 /// How many packets are judged before those that are counted, so that the tables have their size.
@@ -36,6 +39,8 @@ struct Scene {
     doors: u32,
     /// How many lines of each door are armed.
     window: u32,
+    /// How many sequences are armed besides that follow from keys, and are other ones for each source.
+    bound: u32,
     /// How many sources knock.
     sources: u32,
     /// Whether a door looks back at what its sources did before.
@@ -49,7 +54,16 @@ struct Scene {
 impl Scene {
     fn new(name: &str, packet: fn(&Scene, u32) -> (u32, u16)) -> Scene {
         let name = name.to_owned();
-        Scene { name, doors: 1, window: 1, sources: 1000, looks_back: false, before: BEFORE, packet }
+        Scene {
+            name,
+            doors: 1,
+            window: 1,
+            bound: 0,
+            sources: 1000,
+            looks_back: false,
+            before: BEFORE,
+            packet,
+        }
     }
 }
 
@@ -83,7 +97,18 @@ fn growth() -> Vec<Scene> {
         let name = format!("a packet, by armed sequences: {}", doors * window);
         Scene { doors, window, ..Scene::new(&name, knocks) }
     });
-    doors.into_iter().chain(sources).chain(armed).collect()
+    let bound = [1, 10, 100, 1000, 10_000, 100_000].into_iter().flat_map(|bound| {
+        let scan = Scene {
+            bound,
+            ..Scene::new(&format!("a packet of a scan, by keyed sequences: {bound}"), wide_scan)
+        };
+        let forged = Scene {
+            bound,
+            ..Scene::new(&format!("a packet of many sources, by keyed sequences: {bound}"), anywhere)
+        };
+        [scan, forged]
+    });
+    doors.into_iter().chain(sources).chain(armed).chain(bound).collect()
 }
 
 /// Each source knocks, in turn, with the armed lines in turn.
@@ -113,6 +138,16 @@ fn strays(_: &Scene, number: u32) -> (u32, u16) {
 /// One source goes through the ports that are nobody's.
 fn scan(_: &Scene, number: u32) -> (u32, u16) {
     (7, 1000 + u16::try_from(number % 8000).unwrap_or(0))
+}
+
+/// One source goes through all ports that a sequence may have, in an order of its own.
+fn wide_scan(_: &Scene, number: u32) -> (u32, u16) {
+    (7, 1024 + u16::try_from(number * 7919 % 64_512).unwrap_or(0))
+}
+
+/// Each packet comes from somebody else, to any port that a sequence may have.
+fn anywhere(scene: &Scene, number: u32) -> (u32, u16) {
+    (number, wide_scan(scene, number).1)
 }
 
 /// One source goes on making the first hit.
@@ -145,7 +180,19 @@ fn plan(scene: &Scene) -> Plan {
         let door = (number / scene.window) as usize;
         Slot { id: SlotId(number.into()), door, sequence, once: false, limit }
     };
+    let pool = Pool::new(&[PortRange::UNPRIVILEGED], &[]);
+    let form = Form::new(Shape { length: 5, protocols: Protocols::Tcp, pool }).expect("a usual form");
+    let key = Key::from_bytes([1; 32]).label_key(&Label::default());
+    let bound = |number: u32| BoundSlot {
+        id: SlotId(1_000_000 + u64::from(number)),
+        door: 0,
+        key: key.counter_key(Mode::Counter, number.into(), &form),
+        form: 0,
+        limit: Limit::auto(&key.counter_key(Mode::Counter, 0, &form).sequence(&form, None)),
+    };
     Plan {
+        bound: (0..scene.bound).map(bound).collect(),
+        forms: vec![Arc::new(form.clone())],
         doors: vec![door; scene.doors as usize],
         slots: (0..scene.doors * scene.window).map(slot).collect(),
         traffic: Traffic { tcp: vec![FlagRule::SYN], udp: false },

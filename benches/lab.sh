@@ -6,6 +6,7 @@
 #     benches/lab.sh --quick                one round instead of three
 #     benches/lab.sh --packets              only the CPU for a packet
 #     benches/lab.sh --sets                 only doors that are sets of nftables, beside the same by commands
+#     benches/lab.sh --keys                 only doors with keys, beside doors with pads
 #     benches/lab.sh --write [KNOCKD...]    also puts the tables into docs/performance.md and the plots into docs/plots/
 set -euo pipefail
 arguments=()

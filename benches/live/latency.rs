@@ -11,7 +11,7 @@ use crate::subject::{Door, PORTS, Running, Subject};
 use crate::tail::Tail;
 
 /// An opening that takes longer than this is none.
-const LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 
 /// Times between measurements, which have nothing to do with what a program does meanwhile.
 pub(crate) struct Pauses(Chance);

@@ -1,9 +1,10 @@
 //! What the daemon costs while it runs, beside Debian's knockd 0.8 and loops that only count packets: two hosts out of
 //! network namespaces, real packets, everybody in turn.
 //!
-//! Run by `benches/lab.sh`, as root: `live [--quick] [--packets] [--sets] [--write DIRECTORY] [KNOCKD...]`.  It prints
-//! Markdown, with `--packets` only of what those cost, with `--sets` only of doors that are sets of nftables.  With `--write` it also puts that into DIRECTORY's `performance.md`, and draws
-//! the plots beside it.  Other builds of the daemon whose paths are given are measured, too.  `live bare ...` is the
+//! Run by `benches/lab.sh`, as root: `live [--quick] [--packets] [--sets] [--keys] [--write DIRECTORY] [KNOCKD...]`.  It
+//! prints Markdown, with `--packets` only of what those cost, with `--sets` only of doors that are sets of nftables, with
+//! `--keys` only of doors with keys.  With `--write` it also puts that into DIRECTORY's `performance.md`, and draws the
+//! plots beside it.  Other builds of the daemon whose paths are given are measured, too.  `live bare ...` is the
 //! process of a loop that only counts.
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails has no result")]
@@ -20,6 +21,8 @@ mod frames;
 mod hits;
 #[path = "../../tests/lab/host.rs"]
 mod host;
+#[path = "../../tests/lab/keyrings.rs"]
+mod keyrings;
 #[path = "../../tests/lab/net.rs"]
 mod net;
 #[path = "../../tests/lab/own_run.rs"]
@@ -44,6 +47,7 @@ mod disk;
 mod figures;
 mod flood;
 mod idle;
+mod keys;
 mod latency;
 mod load;
 mod machine;
@@ -72,6 +76,10 @@ fn main() {
     let wish = Wish::of(args);
     if wish.only_sets {
         println!("{}", sets::markdown());
+        return;
+    }
+    if wish.only_keys {
+        println!("{}", keys::markdown());
         return;
     }
     if wish.only_packets {

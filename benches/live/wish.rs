@@ -10,6 +10,8 @@ pub(crate) struct Wish {
     pub(crate) only_packets: bool,
     /// Nothing but how long doors take that are sets of nftables.
     pub(crate) only_sets: bool,
+    /// Nothing but what doors cost that have keys.
+    pub(crate) only_keys: bool,
     /// The directory of `performance.md`.
     pub(crate) write: Option<PathBuf>,
     /// Other builds of the daemon.
@@ -27,6 +29,7 @@ impl Wish {
                 "--quick" => wish.is_quick = true,
                 "--packets" => wish.only_packets = true,
                 "--sets" => wish.only_sets = true,
+                "--keys" => wish.only_keys = true,
                 "--write" => wish.write = Some(args.next().expect("a directory").into()),
                 flag if flag.starts_with('-') => panic!("what is {flag}?"),
                 _ => wish.others.push(arg),
