@@ -128,7 +128,7 @@ fn turn(lab: &Lab, name: &str, way: Way, figures: &mut Figures) {
         let mut client = Command::new(programs::knock());
         client.env("XDG_STATE_HOME", lab.path("client")).args(&person.arguments).args(["-d", "0", SERVER]);
         let start = Instant::now();
-        lab.client.succeeds(&mut client);
+        lab.client.succeeds(&client);
         figures.client.push(start.elapsed());
     }
 }
@@ -153,7 +153,8 @@ fn knock(lab: &Lab, daemon: &Daemon, person: &Person, opened: &mut Tail, figures
         }
     });
     assert!(meter.rests_within(PATIENCE), "the daemon does not come to rest");
-    figures.cpu.push((meter.cpu() - before).as_secs_f64() * 1e3 / person.knocks.len() as f64);
+    let taken = meter.cpu().saturating_sub(before);
+    figures.cpu.push(taken.as_secs_f64() * 1e3 / person.knocks.len() as f64);
     figures.memory.push(meter.memory() as f64 / 1024.0);
 }
 

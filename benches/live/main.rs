@@ -64,7 +64,7 @@ mod wish;
 
 use std::env;
 
-use wish::Wish;
+use wish::{Part, Wish};
 
 fn main() {
     let args: Vec<_> = env::args().skip(1).collect();
@@ -74,16 +74,13 @@ fn main() {
         return bare::main(rest);
     }
     let wish = Wish::of(args);
-    if wish.only_sets {
-        println!("{}", sets::markdown());
-        return;
-    }
-    if wish.only_keys {
-        println!("{}", keys::markdown());
-        return;
-    }
-    if wish.only_packets {
-        println!("{}", rounds::of_packets(&wish).markdown_of_packets());
+    if let Some(part) = wish.only {
+        let text = match part {
+            Part::Packets => rounds::of_packets(&wish).markdown_of_packets(),
+            Part::Sets => sets::markdown(),
+            Part::Keys => keys::markdown(),
+        };
+        println!("{text}");
         return;
     }
     let results = rounds::of_everything(&wish);

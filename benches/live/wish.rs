@@ -2,16 +2,23 @@
 
 use std::path::PathBuf;
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What packets cost.
+    Packets,
+    /// How long doors take that are sets of nftables.
+    Sets,
+    /// What doors cost that have keys.
+    Keys,
+}
+
 #[derive(Default)]
 pub(crate) struct Wish {
     /// One round instead of several.
     pub(crate) is_quick: bool,
-    /// Nothing but what packets cost.
-    pub(crate) only_packets: bool,
-    /// Nothing but how long doors take that are sets of nftables.
-    pub(crate) only_sets: bool,
-    /// Nothing but what doors cost that have keys.
-    pub(crate) only_keys: bool,
+    /// Nothing but this.
+    pub(crate) only: Option<Part>,
     /// The directory of `performance.md`.
     pub(crate) write: Option<PathBuf>,
     /// Other builds of the daemon.
@@ -27,9 +34,9 @@ impl Wish {
                 // cargo says so.
                 "--bench" => {}
                 "--quick" => wish.is_quick = true,
-                "--packets" => wish.only_packets = true,
-                "--sets" => wish.only_sets = true,
-                "--keys" => wish.only_keys = true,
+                "--packets" => wish.only = Some(Part::Packets),
+                "--sets" => wish.only = Some(Part::Sets),
+                "--keys" => wish.only = Some(Part::Keys),
                 "--write" => wish.write = Some(args.next().expect("a directory").into()),
                 flag if flag.starts_with('-') => panic!("what is {flag}?"),
                 _ => wish.others.push(arg),

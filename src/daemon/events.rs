@@ -3,9 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +17,7 @@ use super::pad_watch::PadWatch;
 use super::status::Ask;
 use crate::message::{Order, Sighting};
 use crate::moment::Moment;
-use crate::open::{CommandEnd, Commands, Ended, Errand, Job, Mode, Outside};
+use crate::open::{CommandEnd, Commands, Ended, Errand, Hint, Job, Mode, Outside};
 use crate::supervisor::{KeeperSender, Told, Wish};
 
 /// One thing that has happened.
@@ -44,6 +43,28 @@ pub(super) enum Event {
     Leave,
 }
 
+/// What has happened to pads since somebody looked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hinted(Arc<Mutex<Option<Hint>>>);
+
+impl Hinted {
+    /// Adds to it; whether it is the first to do so.
+    fn add(&self, what: Hint) -> bool {
+        let mut hint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = hint.is_none();
+        match &mut *hint {
+            Some(hint) => hint.add(what),
+            None => *hint = Some(what),
+        }
+        is_first
+    }
+
+    /// Takes it, so that what happens from now on is worth another look.
+    pub(super) fn take(&self) -> Option<Hint> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Turns signals into events, in a thread of its own.
 pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT, SIGUSR1])?;
@@ -64,10 +85,10 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
 
 /// Turns what happens to the pads into events; the daemon can do without, and looks from time to time anyway.
 ///
-/// No more than one event is on its way at once: `hinted` tells so until whoever takes it sets it to false.
-pub(super) fn watch_pads(events: Sender<Event>, hinted: Arc<AtomicBool>) -> Option<PadWatch> {
-    let hint = move || {
-        if !hinted.swap(true, Ordering::AcqRel) {
+/// No more than one event is on its way at once: what else happens adds to the hint until somebody takes it.
+pub(super) fn watch_pads(events: Sender<Event>, hinted: Hinted) -> Option<PadWatch> {
+    let hint = move |what| {
+        if hinted.add(what) {
             // Fails only when the main thread has gone, and the process with it.
             let _ = events.send(Event::Pads);
         }

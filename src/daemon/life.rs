@@ -2,8 +2,6 @@
 
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use super::args::Args;
 use super::capture_thread::{Beginning, CaptureThread};
 use super::changes::changes;
 use super::detach;
-use super::events::{Event, Threads, start_commands, watch_pads, watch_signals};
+use super::events::{Event, Hinted, Threads, start_commands, watch_pads, watch_signals};
 use super::failure::Failure;
 use super::inherited;
 use super::names::Names;
@@ -71,8 +69,8 @@ pub(super) fn live(args: &Args) -> Result<(), Failure> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Earnest };
     let names = if args.lookup { Some(Names::start()) } else { None };
     let names = names.transpose().map_err(Failure::system("names cannot be looked up"))?;
-    let hinted = Arc::new(AtomicBool::new(false));
-    let pads = watch_pads(events.clone(), Arc::clone(&hinted));
+    let hinted = Hinted::default();
+    let pads = watch_pads(events.clone(), hinted.clone());
     let commands = start_commands(config.options.command_timeout.0, events.clone());
     let threads = Threads {
         capture: capture.clone(),
@@ -190,7 +188,7 @@ struct Life {
     state_dir: Option<PathBuf>,
     happened: Receiver<Event>,
     /// Whether an event about pads is on its way.
-    hinted: Arc<AtomicBool>,
+    hinted: Hinted,
     capture: KeeperSender,
     interfaces: Vec<String>,
     clock: Clock,
@@ -216,9 +214,9 @@ impl Life {
                     self.executor.command_ended(&end, self.clock.now());
                 }
                 Some(Event::Pads) => {
-                    // Before looking: what happens from now on is worth another look.
-                    self.hinted.store(false, Ordering::Release);
-                    self.executor.look_at_pads(self.clock.now());
+                    if let Some(hint) = self.hinted.take() {
+                        self.executor.look(&hint, self.clock.now());
+                    }
                 }
                 Some(Event::StatusWanted(ask)) => ask.answer(self.executor.standing(self.clock.now())),
                 Some(Event::Reload) => self.reload(),

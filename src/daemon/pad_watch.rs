@@ -1,19 +1,21 @@
 //! Hints that pads may have changed.  Only hints: what counts is read again at each use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use log::{debug, error, warn};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
+
+use crate::open::Hint;
 
 /// How long events gather after a hint, so that a file which is written all the time costs little.
 const GATHER: Duration = Duration::from_millis(50);
@@ -23,6 +25,9 @@ const BUFFER: usize = 16 * 1024;
 
 /// How many symbolic links one path may go through, as in Linux itself.
 const LINKS: usize = 40;
+
+/// What is said of a file that is written to.
+const OF_WRITING: ReadFlags = ReadFlags::MODIFY.union(ReadFlags::CLOSE_WRITE);
 
 /// A pad is written to, or goes.
 const OF_FILES: WatchFlags = WatchFlags::MODIFY
@@ -49,10 +54,38 @@ pub struct PadWatch(Arc<Watched>);
 #[derive(Debug)]
 struct Watched {
     inotify: OwnedFd,
-    /// Which watch each path that is not a directory was given last.
-    files: Mutex<HashMap<PathBuf, i32>>,
+    files: Mutex<Files>,
     /// Whether the log was told that the system has no watch left.
     exhausted: AtomicBool,
+}
+
+/// The watches of what is not a directory.
+#[derive(Debug, Default)]
+struct Files {
+    /// Which watch each path was given last.
+    watches: HashMap<PathBuf, i32>,
+    /// Which paths lead to what a watch is on.
+    paths: HashMap<i32, HashSet<PathBuf>>,
+}
+
+impl Files {
+    /// Notes the watch that a path has now; which watch nothing has any more.
+    fn remember(&mut self, path: &Path, id: Option<i32>) -> Option<i32> {
+        let before = match id {
+            Some(id) => self.watches.insert(path.to_owned(), id),
+            None => self.watches.remove(path),
+        };
+        if before == id {
+            return None;
+        }
+        if let Some(id) = id {
+            self.paths.entry(id).or_default().insert(path.to_owned());
+        }
+        let before = before?;
+        let others = self.paths.get_mut(&before)?;
+        others.remove(path);
+        others.is_empty().then(|| self.paths.remove(&before)).flatten().map(|_| before)
+    }
 }
 
 impl PadWatch {
@@ -60,10 +93,10 @@ impl PadWatch {
     /// and at most twenty times a second.
     ///
     /// While nothing happens it sleeps.  It is an error if the system has no inotify instance or no thread left.
-    pub fn start(hint: impl FnMut() + Send + 'static) -> io::Result<PadWatch> {
+    pub fn start(hint: impl FnMut(Hint) + Send + 'static) -> io::Result<PadWatch> {
         let watch = PadWatch::silent()?;
-        let watched = Arc::clone(&watch.0);
-        thread::Builder::new().name("pad watch".to_owned()).spawn(move || listen(&watched.inotify, hint))?;
+        let watched = watch.clone();
+        thread::Builder::new().name("pad watch".to_owned()).spawn(move || watched.listen(hint))?;
         Ok(watch)
     }
 
@@ -130,17 +163,64 @@ impl PadWatch {
 
     /// Notes the watch that a path has now, and ends the one that it had before if that was on another file.
     fn remember(&self, path: &Path, id: Option<i32>) {
-        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match id {
-            Some(id) => files.insert(path.to_owned(), id),
-            None => files.remove(path),
-        };
-        if let Some(before) = before
-            && Some(before) != id
-            && !files.values().any(|&id| id == before)
-        {
+        if let Some(idle) = self.files().remember(path, id) {
             // It has ended by itself if its file was deleted.
-            let _ = inotify::remove_watch(&self.0.inotify, before);
+            let _ = inotify::remove_watch(&self.0.inotify, idle);
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for events, for ever.
+    fn listen(&self, mut hint: impl FnMut(Hint)) {
+        let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
+        let mut reader = Reader::new(&self.0.inotify, &mut buffer);
+        loop {
+            match self.next_hint(&mut reader) {
+                Ok(Some(what)) => {
+                    hint(what);
+                    thread::sleep(GATHER);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    error!("pads are no longer watched, and changes to them are seen late: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for the next events, and says where something may have changed by them, if they can mean something.
+    fn next_hint(&self, reader: &mut Reader<'_, impl AsFd>) -> Result<Option<Hint>, Errno> {
+        let mut hint: Option<Hint> = None;
+        loop {
+            match reader.next() {
+                // That a watch has ended means nothing.
+                Ok(event) if event.events() == ReadFlags::IGNORED => {}
+                Ok(event) => {
+                    let what = self.hint_of(event.wd(), event.events());
+                    match &mut hint {
+                        Some(hint) => hint.add(what),
+                        None => hint = Some(what),
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+            if reader.is_buffer_empty() {
+                return Ok(hint);
+            }
+        }
+    }
+
+    /// What one event means.  An overflow of the queue counts, too: anything may have happened.
+    fn hint_of(&self, watch: i32, events: ReadFlags) -> Hint {
+        let files = self.files();
+        match files.paths.get(&watch) {
+            Some(paths) if OF_WRITING.contains(events) => Hint::Written(paths.clone()),
+            _ => Hint::Anywhere,
         }
     }
 }
@@ -148,41 +228,6 @@ impl PadWatch {
 /// The directory that this path stands in.
 fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-}
-
-/// Waits for events, for ever.
-fn listen(inotify: &OwnedFd, mut hint: impl FnMut()) {
-    let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
-    let mut reader = Reader::new(inotify, &mut buffer);
-    loop {
-        match matters(&mut reader) {
-            Ok(true) => {
-                hint();
-                thread::sleep(GATHER);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                error!("pads are no longer watched, and changes to them are seen late: {error}");
-                return;
-            }
-        }
-    }
-}
-
-/// Waits for the next events, and says whether one of them can mean something.
-fn matters(reader: &mut Reader<'_, impl AsFd>) -> Result<bool, Errno> {
-    let mut matters = false;
-    loop {
-        match reader.next() {
-            // An overflow of the queue counts, too: anything may have happened.  That a watch has ended does not.
-            Ok(event) => matters |= event.events() != ReadFlags::IGNORED,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-        if reader.is_buffer_empty() {
-            return Ok(matters);
-        }
-    }
 }
 
 #[cfg(test)]

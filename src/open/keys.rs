@@ -73,11 +73,6 @@ impl Keys {
         news
     }
 
-    /// How somebody calls one of them: the door's name, with the person's where it takes that.
-    pub(super) fn call(&self, label: &Arc<str>, key: &DoorKey) -> String {
-        if self.are_several() { format!("[{label}] ({})", key.name()) } else { format!("[{label}]") }
-    }
-
     /// What is to be watched.
     pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
         let files = self.members.iter().map(|key| key.path().to_owned());

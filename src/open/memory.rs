@@ -18,11 +18,6 @@ impl PadMemory {
         PadMemory { scopes: [spent.marker(Scope::Door(door)), spent.marker(Scope::Pad(path))] }
     }
 
-    /// Whether this line, or one with the same content, was used up.
-    pub(super) fn knows(&self, line: &Line, spent: &Spent) -> bool {
-        !spent.is_empty() && self.marks(line).any(|mark| spent.contains(mark))
-    }
-
     /// What to remember of a line, used up or found struck, and to look for before it is armed.
     pub(super) fn marks(&self, line: &Line) -> impl Iterator<Item = Mark> {
         let contents = contents(line);

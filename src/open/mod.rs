@@ -6,6 +6,7 @@ mod command;
 mod commands;
 mod executor;
 mod files;
+mod hint;
 mod job;
 mod key;
 mod keys;
@@ -35,6 +36,7 @@ pub use commands::Commands;
 pub use executor::{
     DoorStanding, Executor, KeyStanding, LeaseStanding, Mode, Outside, PadStanding, Standing, Tally,
 };
+pub use hint::Hint;
 pub use job::{CommandEnd, Ended, Errand, Job, Phase};
 pub use key::{CounterNotSet, KeyOwners, key_words, set_counter};
 #[cfg(target_os = "linux")]

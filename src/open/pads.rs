@@ -10,7 +10,7 @@ use super::pad::{Pad, PadId, Reach};
 use super::window::Window as _;
 use crate::config::PadSource;
 use crate::message::SlotId;
-use crate::state::Spent;
+use crate::state::{Mark, Spent};
 
 /// Gives out pad numbers, each once.
 #[derive(Debug, Default)]
@@ -90,6 +90,17 @@ impl Pads {
             }
             stays
         });
+    }
+
+    /// Lets go of lines of which this is remembered now, but for those of one pad; which pads had any.
+    pub(super) fn drop_marked(
+        &mut self,
+        but_for: PadId,
+        marks: &[Mark],
+        gone: &mut Vec<SlotId>,
+    ) -> Vec<PadId> {
+        let others = self.members.iter_mut().filter(|pad| pad.id() != but_for);
+        others.filter_map(|pad| pad.drop_marked(marks, gone).then(|| pad.id())).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pad> {

@@ -131,7 +131,8 @@ mod tests {
             assert!(survey(&path, Some((&memory, &spent))).unwrap().struck.is_empty(), "known already");
             fs::write(&path, before).unwrap();
             let line = seqgen::pad::ReadPad::open(&path).unwrap().lines().unwrap().next().unwrap().unwrap();
-            assert!(line.live().is_some() && memory.knows(&line, &spent), "{struck:?}");
+            let is_spent = memory.marks(&line).any(|mark| spent.contains(mark));
+            assert!(line.live().is_some() && is_spent, "{struck:?}");
         }
     }
 

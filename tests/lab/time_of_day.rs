@@ -16,9 +16,11 @@ impl TimeOfDay {
         time
     }
 
+    /// Shell commands that go before the daemon.
     pub(crate) fn before(&self) -> String {
+        // faketime(1) leaves files in /dev/shm, and fails where an earlier process with its number has left some.
         format!(
-            "export FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1; \
+            "mount -n -t tmpfs none /dev/shm || exit; export FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1; \
              LD_PRELOAD=$(faketime -m -f +0 printenv LD_PRELOAD) || exit; export LD_PRELOAD",
             self.offset.display()
         )

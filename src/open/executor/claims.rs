@@ -14,7 +14,7 @@ use crate::message::{Order, SlotId};
 use crate::moment::Moment;
 use crate::open::pace::Rate;
 use crate::open::pad::PadId;
-use crate::open::window::{Extent, Use, Window as _};
+use crate::open::window::{Extent, Use};
 use crate::state::Mark;
 
 /// How long to wait for the lock of a pad that somebody else holds.
@@ -175,6 +175,7 @@ impl<O: Outside> Executor<O> {
         let (path, name) = (pad.path().to_owned(), Arc::clone(pad.name()));
         let mut gone = Vec::new();
         let extent = purpose.extent();
+        let marks = pad.marks(slot, extent);
         let used = match self.mode {
             Mode::Earnest => pad.use_up(slot, extent, &mut self.spent, &mut gone),
             Mode::DryRun => pad.pretend_use(slot, extent, &mut self.spent, &mut gone),
@@ -223,16 +224,17 @@ impl<O: Outside> Executor<O> {
             tally.refused(now);
         }
         // Two pads may have one line; no two keys have a sequence.
-        if let Opener::Pads(pads) = opener {
-            for other in pads.iter_mut().filter(|pad| pad.id() != id) {
-                other.drop_spent(&self.spent, &mut gone);
-            }
-        }
+        let shrunk = match opener {
+            Opener::Pads(pads) => pads.drop_marked(id, &marks, &mut gone),
+            Opener::Static(..) | Opener::Keys(_) => Vec::new(),
+        };
         self.disarm(gone);
         if opens {
             self.open(index, source, Some(&name), now);
         }
-        self.refill(index, id, now);
+        for id in shrunk.into_iter().chain([id]) {
+            self.refill(index, id, now);
+        }
         true
     }
 

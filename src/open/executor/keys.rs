@@ -1,6 +1,7 @@
 //! Keeping up with keys, their counters, and the time of day.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -10,9 +11,30 @@ use super::doors::{DoorState, Opener, see_form};
 use super::{Executor, Mode as Earnestness, Outside, Place};
 use crate::message::{Order, SlotId};
 use crate::moment::Moment;
-use crate::open::key::{Hits, Moved, News, Surroundings};
+use crate::open::key::{DoorKey, Hits, Moved, News, Surroundings};
 use crate::open::keys::Keys;
 use crate::open::pad::PadId;
+use crate::open::window::Window as _;
+
+/// Whose a key is.
+struct Owner {
+    id: PadId,
+    door: Arc<str>,
+    /// The person's name, where it takes that to tell a door's keys apart.
+    person: Option<Arc<str>>,
+}
+
+impl Owner {
+    fn new(door: &Arc<str>, key: &DoorKey, several: bool) -> Owner {
+        Owner { id: key.id(), door: Arc::clone(door), person: several.then(|| Arc::clone(key.name())) }
+    }
+
+    /// How somebody calls it.
+    fn call(&self) -> String {
+        let Owner { door, person, .. } = self;
+        person.as_ref().map_or_else(|| format!("[{door}]"), |person| format!("[{door}] ({person})"))
+    }
+}
 
 impl<O: Outside> Executor<O> {
     /// Looks at the keys, at their counters and at the time, and arms what is good now.
@@ -56,16 +78,13 @@ impl<O: Outside> Executor<O> {
             }
         }
         see_form(&mut self.traffic_wanted, &keys.source().form, door.flags);
-        let calls: HashMap<PadId, String> =
-            keys.iter().map(|key| (key.id(), keys.call(label, key))).collect();
+        let several = keys.are_several();
         let mut all = Vec::new();
         for key in keys.iter_mut().filter(|key| only.is_none_or(|only| only == key.id())) {
             let id = key.id();
             let before = key.fingerprint();
-            let owner = |fingerprint| {
-                let (owner, call): &(PadId, String) = owners.get(&fingerprint)?;
-                (*owner != id).then(|| call.clone())
-            };
+            let owner =
+                |fingerprint| owners.get(&fingerprint).filter(|owner| owner.id != id).map(Owner::call);
             let mut moved = key.look(
                 &mut self.counter,
                 &Surroundings {
@@ -78,14 +97,12 @@ impl<O: Outside> Executor<O> {
             );
             let after = key.fingerprint().filter(|_| key.next().is_some());
             if let Some(lost) = before.filter(|before| Some(*before) != after)
-                && owners.get(&lost).is_some_and(|(owner, _)| *owner == id)
+                && owners.get(&lost).is_some_and(|owner| owner.id == id)
             {
                 owners.remove(&lost);
             }
             if let Some(fingerprint) = after {
-                owners
-                    .entry(fingerprint)
-                    .or_insert_with(|| (id, calls.get(&id).cloned().unwrap_or_default()));
+                owners.entry(fingerprint).or_insert_with(|| Owner::new(label, key, several));
             }
             match moved.news.take() {
                 Some(News::Trouble(words)) => warn!("{label}: the door is shut to a key: {words}"),
@@ -148,15 +165,15 @@ impl<O: Outside> Executor<O> {
         self.watching.order(slot, index, hits, keys, &self.forms)
     }
 
-    /// Which keys can be used, whose they are, and how those are called.
-    fn key_owners(&self) -> HashMap<Fingerprint, (PadId, String)> {
+    /// Which keys can be used, and whose they are.
+    fn key_owners(&self) -> HashMap<Fingerprint, Owner> {
         let mut owners = HashMap::new();
         for DoorState { label, opener, .. } in &self.doors {
             let Opener::Keys(keys) = opener else { continue };
+            let several = keys.are_several();
             for key in keys.iter().filter(|key| key.next().is_some()) {
                 if let Some(fingerprint) = key.fingerprint() {
-                    let call = || (key.id(), keys.call(label, key));
-                    owners.entry(fingerprint).or_insert_with(call);
+                    owners.entry(fingerprint).or_insert_with(|| Owner::new(label, key, several));
                 }
             }
         }

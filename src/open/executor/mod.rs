@@ -60,7 +60,7 @@ pub trait Outside {
     }
     /// Ends the capture process: it has said what it cannot know, so it is not what was started.
     fn distrust(&mut self, _why: &'static str) {}
-    /// Calls [`Executor::look_at_pads`] when something happens to this pad or directory of pads, as far as it can tell.
+    /// Calls [`Executor::look`] when something happens to this file or directory, as far as it can tell.
     fn watch(&mut self, _path: &Path) {}
 }
 

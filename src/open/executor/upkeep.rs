@@ -13,7 +13,10 @@ use super::{Executor, Outside, Place};
 use crate::config::{PadSource, Trigger};
 use crate::message::Order;
 use crate::moment::Moment;
+use crate::open::hint::Hint;
 use crate::open::job::Errand;
+use crate::open::key::DoorKey;
+use crate::open::keys::Keys;
 use crate::open::pad::{Moved, Pad, PadId};
 use crate::open::survey::{Survey, survey};
 use crate::open::window::Window as _;
@@ -30,8 +33,46 @@ impl<O: Outside> Executor<O> {
         self.plan_look(now);
     }
 
+    /// Looks at the pads, keys and counters that may have changed, and reads those anew that have.
+    pub fn look(&mut self, hint: &Hint, now: Moment) {
+        // Which keys are the same as others can change with each key.
+        if *hint == Hint::Anywhere || self.is_of_keys(hint) {
+            return self.look_at_pads(now);
+        }
+        for index in 0..self.doors.len() {
+            for id in self.written(index, hint) {
+                let moved = self.read_pad(index, id, now);
+                self.take_over(index, id, moved);
+                for (id, moved) in self.look_at_door_keys(index, Some(id), now) {
+                    self.take_over_key(index, id, moved);
+                }
+            }
+        }
+    }
+
+    /// Whether a key may have become another one.
+    fn is_of_keys(&self, hint: &Hint) -> bool {
+        let is_written = |keys: &Keys| keys.iter().any(|key| hint.concerns(key.path()));
+        self.doors.iter().any(|state| matches!(&state.opener, Opener::Keys(keys) if is_written(keys)))
+    }
+
+    /// Which pads of a door were changed, and which of its keys have counters that were.
+    fn written(&self, index: usize, hint: &Hint) -> Vec<PadId> {
+        match self.doors.get(index).map(|state| &state.opener) {
+            Some(Opener::Pads(pads)) => {
+                let changed = |pad: &&Pad| hint.concerns(pad.path()) && pad.has_changed();
+                pads.iter().filter(changed).map(Pad::id).collect()
+            }
+            Some(Opener::Keys(keys)) => {
+                let is_written = |key: &&DoorKey| key.counter_path().is_some_and(|path| hint.concerns(&path));
+                keys.iter().filter(is_written).map(DoorKey::id).collect()
+            }
+            Some(Opener::Static(..)) | None => Vec::new(),
+        }
+    }
+
     /// Looks which pads were changed, replaced, added, or are gone or back, and reads those anew.
-    pub fn look_at_pads(&mut self, now: Moment) {
+    pub(super) fn look_at_pads(&mut self, now: Moment) {
         let mut ways = Ways::default();
         for index in 0..self.doors.len() {
             self.find_pads(index);

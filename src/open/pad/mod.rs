@@ -18,7 +18,7 @@ use super::memory::PadMemory;
 use super::resync::Resync;
 use crate::config::PadSource;
 use crate::message::{SlotCounter, SlotId};
-use crate::state::Spent;
+use crate::state::{Mark, Spent};
 
 /// Tells pads apart for as long as the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +63,9 @@ pub(super) struct Pad {
     memory: PadMemory,
     /// The lines that were read and can still be used, in the order of the file; the first of them are armed.
     held: VecDeque<Held>,
+    /// What to remember of them, and of some that have gone since: one look through them is enough for most lines of other
+    /// pads.
+    marks: Vec<Mark>,
     /// Where to go on reading, for as long as the file is the one that was read.
     rest: Option<Rest>,
     /// Whether `held` is all that is left.
@@ -84,6 +87,8 @@ pub(super) struct Pad {
 struct Held {
     slot: Option<SlotId>,
     line: Line,
+    /// What to remember of it.  Whether that is spent is asked for far more often than the line is read.
+    marks: Box<[Mark]>,
 }
 
 impl Held {
@@ -119,6 +124,7 @@ impl Pad {
             reach,
             memory,
             held: VecDeque::new(),
+            marks: Vec::new(),
             rest: None,
             at_end: false,
             found: (0, 0),
@@ -280,8 +286,11 @@ impl Pad {
             let line = line.map_err(|error| PadTrouble::io(&self.path, error))?;
             unfinished |= line.entry == seqgen::pad::Entry::Unfinished;
             self.found.1 += u64::from(line.live().is_some());
-            if line.live().is_some() && !self.memory.knows(&line, spent) {
-                lines.push(line);
+            if line.live().is_some() {
+                let marks: Box<[Mark]> = self.memory.marks(&line).collect();
+                if !marks.iter().any(|mark| spent.contains(*mark)) {
+                    lines.push((line, marks));
+                }
             }
         }
         let (position, seen) = scan.into_rest();
@@ -293,13 +302,15 @@ impl Pad {
 
     /// Puts `lines` behind the first `kept` of those held now, and arms what the window reaches.  A line that was armed
     /// before keeps its slot, so that whoever is half-way through it is not disturbed.
-    fn hold(&mut self, kept: usize, lines: Vec<Line>, slots: &mut SlotCounter) -> Moved {
+    fn hold(&mut self, kept: usize, lines: Vec<(Line, Box<[Mark]>)>, slots: &mut SlotCounter) -> Moved {
         let mut earlier = self.held.split_off(kept);
-        for line in lines {
+        for (line, marks) in lines {
             let before = earlier.iter().position(|held| held.sequence() == line.live());
             let slot = before.and_then(|index| earlier.remove(index)).and_then(|held| held.slot);
-            self.held.push_back(Held { slot, line });
+            self.held.push_back(Held { slot, line, marks });
         }
+        self.marks.clear();
+        self.marks.extend(self.held.iter().flat_map(|held| &held.marks));
         let mut moved =
             Moved { gone: earlier.iter().filter_map(|held| held.slot).collect(), ..Moved::default() };
         let reach = self.reach;

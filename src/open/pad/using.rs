@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use seqgen::pad::{Line, LockedPad};
 
-use super::Pad;
 use super::opening::{PadTrouble, lock};
 use super::stamp::Stamp;
+use super::{Held, Pad};
 use crate::message::SlotId;
 use crate::moment::Moment;
 use crate::open::window::{Extent, Use, Window};
@@ -47,9 +47,9 @@ impl Window for Pad {
             return Use::Busy;
         }
         // Another pad of the door may have had the same line.
-        let known = lines.last().is_none_or(|line| self.memory.knows(line, spent));
+        let known = self.held.get(*range.end()).is_none_or(|held| held.is_spent(spent));
         // Remembered first: from then on no copy of the pad brings the line back, whatever becomes of the strike.
-        let remembered = spent.add(lines.iter().flat_map(|line| self.memory.marks(line)));
+        let remembered = spent.add(self.marks_in(range.clone()));
         let struck = locked.and_then(|mut pad| {
             let stamp = |pad: &LockedPad| {
                 Stamp::of_file(pad.file()).map_err(|error| PadTrouble::io(&self.path, error))
@@ -97,20 +97,40 @@ impl Window for Pad {
     }
 
     fn drop_spent(&mut self, spent: &Spent, gone: &mut Vec<SlotId>) {
-        let memory = &self.memory;
-        self.held.retain(|held| {
-            let stays = !memory.knows(&held.line, spent);
-            if !stays {
-                gone.extend(held.slot);
-            }
-            stays
-        });
+        self.drop_if(|held| held.is_spent(spent), gone);
+    }
+}
+
+impl Held {
+    /// Whether this line, or one with the same content, was used up.
+    fn is_spent(&self, spent: &Spent) -> bool {
+        self.marks.iter().any(|mark| spent.contains(*mark))
     }
 }
 
 impl Pad {
+    /// Lets go of lines of which this is remembered now; whether it has any.
+    pub(in crate::open) fn drop_marked(&mut self, marks: &[Mark], gone: &mut Vec<SlotId>) -> bool {
+        if !self.marks.iter().any(|mark| marks.contains(mark)) {
+            return false;
+        }
+        let before = self.held.len();
+        self.drop_if(|held| held.marks.iter().any(|mark| marks.contains(mark)), gone);
+        self.held.len() < before
+    }
+
+    fn drop_if(&mut self, goes: impl Fn(&Held) -> bool, gone: &mut Vec<SlotId>) {
+        self.held.retain(|held| {
+            let goes = goes(held);
+            if goes {
+                gone.extend(held.slot);
+            }
+            !goes
+        });
+    }
+
     fn marks_in(&self, range: RangeInclusive<usize>) -> Vec<Mark> {
-        self.held.range(range).flat_map(|held| self.memory.marks(&held.line)).collect()
+        self.held.range(range).flat_map(|held| &held.marks).copied().collect()
     }
 
     fn remember(

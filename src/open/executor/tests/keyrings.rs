@@ -86,6 +86,29 @@ fn a_key_whose_file_is_called_otherwise_goes_on() {
 }
 
 #[test]
+fn of_counters_that_are_written_to_only_those_are_read() {
+    let mut lab = Lab::with_keys(COUNTING, &[("alice.key", 1), ("bob.key", 2)]);
+    let counters = [1, 2].map(|byte| lab.counter(byte, Counting::Counter));
+    for path in &counters {
+        LockedCounter::create(path, 0).unwrap();
+    }
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    let before = lab.keyed();
+    for path in &counters {
+        LockedCounter::try_open(path).unwrap().advance(1).unwrap();
+    }
+    lab.executor.look(&Hint::Written([counters[1].clone()].into()), lab.now);
+    let after = lab.keyed();
+    assert_eq!(before[..2], after[..2], "the other key's");
+    assert_eq!((&before[3], after.len()), (&after[2], 4), "the next one is the first now");
+    // A key may become another one's.
+    write_key(&lab.keys().join("bob.key"), 3);
+    lab.executor.look(&Hint::Written([lab.keys().join("bob.key")].into()), lab.now);
+    assert_eq!(lab.keyed().first(), before.get(1), "all are looked at");
+    assert_eq!(lab.keyed().len(), 2, "there is no counter for the new one");
+}
+
+#[test]
 fn keys_that_change_their_files_go_on() {
     let mut lab = Lab::with_keys(COUNTING, &[("alice.key", 1), ("bob.key", 2)]);
     for byte in [1, 2] {

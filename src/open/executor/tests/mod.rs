@@ -12,6 +12,7 @@ use super::claims::{LOCK_PATIENCE, LOCK_RETRY};
 use super::*;
 use crate::config;
 use crate::message::{Report, Sighting, Slot};
+use crate::open::Hint;
 use crate::open::job::{CommandEnd, Ended};
 use crate::state::LeaseKey;
 

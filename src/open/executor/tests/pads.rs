@@ -1,3 +1,5 @@
+use std::io::Write as _;
+
 use super::*;
 use crate::open::executor::upkeep::LOOK_EVERY;
 
@@ -157,6 +159,15 @@ fn a_line_that_two_people_have_is_good_once() {
 }
 
 #[test]
+fn a_pad_looks_further_where_another_one_has_used_its_lines() {
+    let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n 3,4\n"), ("bob.pad", " 1,2\n 5,6\n")]);
+    lab.complete(lab.slot_of("1,2"));
+    assert_eq!(lab.orders_armed(), ["5,6", "3,4"]);
+    lab.complete_from(lab.slot_of("5,6"), "192.0.2.3");
+    assert_eq!(lab.openers(), ["alice", "bob"]);
+}
+
+#[test]
 fn a_locked_pad_holds_up_no_other_pad_of_its_door() {
     let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n"), ("bob.pad", " 5,6\n")]);
     let _holder = LockedPad::try_open(&lab.people().join("alice.pad")).unwrap();
@@ -174,6 +185,27 @@ fn a_pad_that_is_put_into_the_directory_is_found() {
     assert_eq!(lab.orders_armed(), ["1,2"]);
     lab.complete(lab.slot_of("1,2"));
     assert_eq!(lab.openers(), ["carol"]);
+}
+
+#[test]
+fn of_pads_that_are_written_to_only_those_are_read() {
+    let mut lab = Lab::with_people(&[("alice.pad", "# note\n"), ("bob.pad", "# note\n")]);
+    for (name, line) in [("alice.pad", " 3,4\n"), ("bob.pad", " 7,8\n"), ("carol.pad", " 9,10\n")] {
+        let mut pad = fs::File::options().append(true).create(true).open(lab.people().join(name)).unwrap();
+        pad.write_all(line.as_bytes()).unwrap();
+    }
+    lab.orders();
+    lab.executor.look(&written(&lab.people().join("bob.pad")), lab.now);
+    assert_eq!(lab.orders_armed(), ["7,8"]);
+    lab.executor.look(&written(&lab.people().join("bob.pad")), lab.now);
+    lab.executor.look(&written(&lab.people().join("nobody.pad")), lab.now);
+    assert_eq!(lab.orders_armed(), [""; 0]);
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    assert_eq!(lab.orders_armed(), ["3,4", "9,10"]);
+}
+
+fn written(path: &Path) -> Hint {
+    Hint::Written([path.to_owned()].into())
 }
 
 #[test]
