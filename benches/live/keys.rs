@@ -120,6 +120,8 @@ fn turn(lab: &Lab, name: &str, way: Way, figures: &mut Figures) {
     let mut opened = Tail::new(&file);
     let doors = door_with("measured", &trigger, "syn", &format!("echo opened >>{}", file.display()));
     let options = format!("    counter_dir = {}\n", directory.display());
+    // New files that are not on the disk yet would go there with the first strikes.
+    rustix::fs::sync();
     let launch = Launch { name, options: &options, args: &["-i", "eth0"], ..Launch::new(&doors) };
     let daemon = launch.start(lab);
     knock(lab, &daemon, &person, &mut opened, figures);

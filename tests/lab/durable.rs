@@ -38,7 +38,8 @@ const SHOWN: [&str; 5] =
 fn deeds(trace: &str) -> Vec<String> {
     let mut deeds = Vec::new();
     let mut begun = HashMap::new();
-    for line in trace.lines() {
+    // A call whose line has no end yet may still be under way.
+    for line in trace.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         let (thread, call) = line.split_once(' ').expect("a thread and its call");
         let deed = match call.trim_start() {
             call if call.starts_with("execve(\"/bin/sh\"") => {
