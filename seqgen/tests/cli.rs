@@ -2,41 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod modes;
+mod running;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use seqgen::pad::LockedPad;
 use seqgen::sequence::{Protocol, Sequence};
 use tempfile::TempDir;
 
-fn seqgen(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_seqgen"));
-    command.args(arguments);
-    command
-}
-
-/// Exit code, standard output and standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    outcome(&seqgen(arguments).output().unwrap())
-}
-
-fn outcome(output: &std::process::Output) -> (i32, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
-    stdout
-}
-
-fn refuse(arguments: &[&str], expected_code: i32, expected_message: &str) {
-    let (code, stdout, stderr) = run(arguments);
-    assert!(stderr.contains(expected_message), "{arguments:?}: {stderr}");
-    assert_eq!((code, stdout.as_str()), (expected_code, ""), "{arguments:?}: {stderr}");
-}
+use crate::modes::set_mode;
+use crate::running::{outcome, refuse, run, succeed};
 
 /// The sequences of lines as seqgen writes them: one blank, then the canonical form.
 fn sequences(text: &str) -> Vec<Sequence> {
@@ -55,7 +33,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     let path = dir.path().join("seqs");
     std::fs::write(&path, text).unwrap();
     settle(&path);
-    only_ours(&path, 0o600);
+    set_mode(&path, 0o600);
     (dir, path)
 }
 
@@ -64,15 +42,6 @@ fn settle(path: &Path) {
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
     std::fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
 }
-
-#[cfg(unix)]
-fn only_ours(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn only_ours(_path: &Path, _mode: u32) {}
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
@@ -335,7 +304,7 @@ fn a_full_output_is_an_error() {
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     let (_dir, path) = file(" 1,2\n");
     for arguments in [&["-n", "3"][..], &["-n", "100000"], &["--check", path.to_str().unwrap()]] {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_seqgen"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seqgen"));
         let output = command.args(arguments).stdout(full()).output().unwrap();
         let (code, _, stderr) = outcome(&output);
         assert_eq!(code, 1, "{arguments:?}");
@@ -347,7 +316,7 @@ fn a_full_output_is_an_error() {
 fn a_reader_that_leaves_is_no_error() {
     use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_seqgen"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seqgen"));
     let mut child =
         command.args(["-n", "200000"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -446,7 +415,7 @@ fn check_of_nothing() {
 #[test]
 fn a_pad_that_others_can_read_gets_a_warning() {
     let (_dir, path) = file(" 9,8,10\n");
-    only_ours(&path, 0o644);
+    set_mode(&path, 0o644);
     let name = path.to_str().unwrap();
     let warning =
         format!("seqgen: {name}: others can read this file (mode 0644); `chmod 600 {name}` stops that\n");

@@ -2,37 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod modes;
+mod running;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use seqgen::derive::{KeyFile, KeyMaterial, Label};
 use tempfile::TempDir;
 
+use crate::modes::set_mode;
+use crate::running::{outcome, refuse, run, succeed};
+
 /// What a key file holds whose key is 00 01 02 … 1f.
 const KEY: &str = "# knock key v1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
-
-/// Exit code, standard output and standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    outcome(&Command::new(env!("CARGO_BIN_EXE_seqgen")).args(arguments).output().unwrap())
-}
-
-fn outcome(output: &std::process::Output) -> (i32, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
-    stdout
-}
-
-fn refuse(arguments: &[&str], expected_code: i32, expected_message: &str) {
-    let (code, stdout, stderr) = run(arguments);
-    assert!(stderr.contains(expected_message), "{arguments:?}: {stderr}");
-    assert_eq!((code, stdout.as_str()), (expected_code, ""), "{arguments:?}: {stderr}");
-}
 
 struct Place(TempDir);
 
@@ -60,15 +44,6 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 }
-
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn set_mode(_path: &Path, _mode: u32) {}
 
 #[cfg(unix)]
 fn mode(path: &Path) -> u32 {
@@ -134,7 +109,7 @@ fn a_key_that_goes_to_a_pipe_or_a_device_changes_no_mode() {
 fn a_key_on_a_terminal_comes_with_a_warning() {
     let place = Place::new();
     let seen = place.name("seen");
-    let mut script = std::process::Command::new("script");
+    let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command"]);
     script.arg(format!("{} --new-key", env!("CARGO_BIN_EXE_seqgen"))).arg(&seen);
     let status = script.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).status();
@@ -151,7 +126,7 @@ fn a_key_that_cannot_be_written_is_an_error() {
     let key = place.file("key", KEY);
     for arguments in [&["--new-key"][..], &["--key-file", &key, "--label", "a", "--label-key"]] {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_seqgen"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seqgen"));
         let (code, _, stderr) = outcome(&command.args(arguments).stdout(full).output().unwrap());
         assert_eq!(code, 1);
         assert!(stderr.starts_with("seqgen: the output cannot be written: No space left"), "{stderr}");

@@ -2,31 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod running;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use seqgen::pad::ReadPad;
 use tempfile::TempDir;
 
-/// Exit code, standard output and standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_seqgen")).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
-    stdout
-}
-
-fn refuse(arguments: &[&str], expected_code: i32, expected_message: &str) {
-    let (code, stdout, stderr) = run(arguments);
-    assert!(stderr.contains(expected_message), "{arguments:?}: {stderr}");
-    assert_eq!((code, stdout.as_str()), (expected_code, ""), "{arguments:?}: {stderr}");
-}
+use crate::running::{refuse, run, succeed};
 
 /// A pad of so many lines, of which the first are struck.
 fn pad(lines: usize, struck: usize, options: &[&str]) -> (TempDir, PathBuf) {
