@@ -6,8 +6,9 @@ use crate::daemon::{Daemon, Launch};
 use crate::doors::{door, pad_of, sequence};
 use crate::firewall;
 use crate::frames::{Shot, Transport};
-use crate::hits::{ACK, FIN, SYN};
-use crate::net::{Lab, SERVER, SERVER_6};
+use crate::hits::{ACK, FIN, SYN, send};
+use crate::keyrings::{Keyring, begins};
+use crate::net::{CLIENT, Lab, SERVER, SERVER_6};
 use crate::shuffle::shuffled;
 use crate::volley::{CANARY, Volley};
 use crate::wire::Wire;
@@ -118,6 +119,37 @@ fn no_full_scan_over_ipv4_opens_a_door() {
 fn no_full_scan_over_ipv6_opens_a_door() {
     let Some(lab) = Lab::new("no_full_scan_over_ipv6_opens_a_door") else { return };
     scan_in_all_ways(&lab, "2001:db8::");
+}
+
+/// Fifty sequences are armed, bound and unbound ones, of which a scan goes through parts all the time.
+#[test]
+fn no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence() {
+    let Some(lab) = Lab::new("no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence") else {
+        return;
+    };
+    firewall::nft(&lab.server);
+    let [bound, unbound] = ["bound", "unbound"].map(|name| Keyring::new(&lab, name));
+    let doors = door("bound", &bound.trigger(), "syn")
+        + &door("unbound", &format!("{}\n    one_time_bind = no", unbound.trigger()), "syn")
+        + CANARY;
+    for wish in ["bound=0", "unbound=0"] {
+        begins(&lab, &doors, wish);
+    }
+    let daemon = Daemon::start(&lab, &doors);
+    Wire::with(&lab, |wire| {
+        let mut volley = Volley::new(wire, &daemon);
+        for (number, order) in (1..).zip(orders()) {
+            let scanner = format!("192.0.2.{}", 50 + number);
+            order.iter().for_each(|port| volley.send(&packet(&scanner, *port, Some(SYN), number)));
+            volley.settle();
+        }
+    });
+    assert_eq!(opened(&daemon), [""; 0]);
+    assert_eq!(daemon.count("shown without opening"), 0, "{}", daemon.log());
+    for (ring, from, name) in [(&bound, Some(CLIENT), "bound"), (&unbound, None, "unbound")] {
+        send(&lab.client, CLIENT, SERVER, &ring.counted(0, from));
+        assert_eq!(daemon.openings(&lab, name), 1, "{name} does not open to its own knock");
+    }
 }
 
 /// What the tests above would see if it were not for the guard.
