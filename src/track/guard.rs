@@ -111,9 +111,35 @@ impl Strays {
     }
 }
 
+/// When each of a source's stray ports was hit last, the latest one at the end: which of many attempts they could end is
+/// told by a look at one of them.
+#[derive(Debug, Default)]
+pub(super) struct Times(Vec<Moment>);
+
+impl Times {
+    /// Takes those of these strays.
+    pub(super) fn take_from(&mut self, strays: &Strays, ports: &StrayPorts) {
+        self.0.clear();
+        self.0.extend(ports.iter(&strays.ports).map(|(_, at)| *at));
+        // They are in their order but for hits that came by interfaces whose clocks differ.
+        if !self.0.is_sorted() {
+            self.0.sort_unstable();
+        }
+    }
+
+    /// Whether more than `limit` ports were hit at `since` or later, be they in the sequence or not: if not,
+    /// [`Strays::exceed`] is false.
+    pub(super) fn may_exceed(&self, limit: u16, since: Moment) -> bool {
+        let place = self.0.len().checked_sub(usize::from(limit) + 1);
+        place.and_then(|place| self.0.get(place)).is_some_and(|at| *at >= since)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use seqgen::sequence::Protocol;
 
@@ -174,6 +200,26 @@ mod tests {
         assert!(strays.exceed(&ports, 2, &sequence("1,2"), at(0)));
         assert!(!strays.exceed(&ports, 2, &sequence("1,2"), at(2)), "port 5 was hit before that");
         assert!(strays.exceed(&ports, 1, &sequence("1,2"), at(5)));
+    }
+
+    proptest! {
+        /// Whatever was hit when, no attempt is left alone that its strays end, and one without its own ports among them
+        /// is left alone only then.
+        #[test]
+        fn the_times_alone_tell_which_attempts_cannot_be_ended(
+            hits in proptest::collection::vec((1u16..20, 0u64..30), 0..60),
+            limit in 0u16..12,
+            since in 0u64..30,
+        ) {
+            let (mut ports, mut strays, mut times) = (Pool::new(), Strays::NONE, Times::default());
+            for (port, second) in hits {
+                strays.note(&mut ports, step(port), at(second), 15);
+                times.take_from(&strays, &ports);
+                let may = times.may_exceed(limit, at(since));
+                prop_assert!(may || !strays.exceed(&ports, limit, &sequence("1,2,3"), at(since)));
+                prop_assert_eq!(may, strays.exceed(&ports, limit, &sequence("50,51"), at(since)));
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use self::newcomers::begun_by;
 use super::armed::{Armed, SlotKey, ToArm};
 use super::attempt::{Attempt, Identity, Verdict};
 use super::exposure;
-use super::guard::Limit;
+use super::guard::{Limit, Times};
 use super::here::Here;
 use super::pool::Pool;
 use super::sources::{Class, Found, Who};
@@ -45,6 +45,8 @@ pub struct Tracker {
     least_limit: u16,
     /// The attempts of the source at hand; kept to use its space again.
     keys: Vec<u32>,
+    /// When the strays of the source at hand were; kept likewise.
+    times: Times,
     /// The slots that the hit at hand begins attempts at; kept likewise.
     beginning: Vec<SlotKey>,
     /// Counts what has happened, to tell what came first.
@@ -93,6 +95,7 @@ impl Tracker {
             most_strays: 0,
             least_limit: u16::MAX,
             keys: Vec::new(),
+            times: Times::default(),
             beginning: Vec::new(),
             stamp: 0,
             latest: Moment::START,
@@ -438,6 +441,14 @@ impl Tracker {
         }
         let mut keys = std::mem::take(&mut self.keys);
         self.table.watched_of(id, &mut keys);
+        if keys.len() > 1 {
+            let mut times = std::mem::take(&mut self.times);
+            times.take_from(self.table.sources.strays(id), &self.table.sources.ports);
+            keys.retain(|key| {
+                self.limit_of(*key, now).is_some_and(|(limit, since)| times.may_exceed(limit, since))
+            });
+            self.times = times;
+        }
         for &key in &keys {
             self.guard(key, packet, reports);
         }
@@ -447,20 +458,28 @@ impl Tracker {
     /// Ends the attempt if its source has hit too many other ports.
     fn guard(&mut self, key: u32, packet: &Packet<'_>, reports: &mut Vec<Report>) {
         let stamp = self.next_stamp();
+        let Some((limit, since)) = self.limit_of(key, packet.now) else { return };
         let attempt = self.table.attempt(key);
-        let Some(stage) = attempt.running_stage().filter(|_| !attempt.is_guarded()) else { return };
+        let Some(stage) = attempt.running_stage() else { return };
         let Some(slot) = self.armed.get(self.table.slot(key)) else { return };
-        let Some(Limit { strays, from_before }) = slot.limit else { return };
-        let timeout = self.doors[slot.door].seq_timeout;
-        let since = if from_before { packet.now.back(timeout) } else { attempt.since() };
         let sources = &self.table.sources;
         let made = sources.strays(self.table.source(key));
         let sequence = attempt.own().unwrap_or(slot.common());
-        if made.exceed(&sources.ports, strays, sequence, since) {
+        if made.exceed(&sources.ports, limit, sequence, since) {
             let slot = slot.id;
             self.table.update(key, stamp, Attempt::guard);
             reports.push(Report::Guarded { slot, source: packet.hit.source, stage });
         }
+    }
+
+    /// How many strays end an attempt, and since when they count; nothing if none can.
+    fn limit_of(&self, key: u32, now: Moment) -> Option<(u16, Moment)> {
+        let attempt = self.table.attempt(key);
+        attempt.running_stage().filter(|_| !attempt.is_guarded())?;
+        let slot = self.armed.get(self.table.slot(key))?;
+        let Limit { strays, from_before } = slot.limit?;
+        let timeout = self.doors[slot.door].seq_timeout;
+        Some((strays, if from_before { now.back(timeout) } else { attempt.since() }))
     }
 
     fn remove(&mut self, key: u32) {

@@ -140,7 +140,9 @@ fn no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence() {
         let mut volley = Volley::new(wire, &daemon);
         for (number, order) in (1..).zip(orders()) {
             let scanner = format!("192.0.2.{}", 50 + number);
-            order.iter().for_each(|port| volley.send(&packet(&scanner, *port, Some(SYN), number)));
+            for port in order {
+                volley.send(&packet(&scanner, port, Some(SYN), number));
+            }
             volley.settle();
         }
     });
