@@ -80,6 +80,7 @@ fn guarded() -> Vec<Scene> {
         Scene { looks_back: true, ..Scene::new("a scan, remembered", scan) },
         Scene::new("first hits of one source", first_hits),
         Scene { before: 70_000, ..Scene::new("forged first hits, table full", forged) },
+        Scene { bound: 1000, ..Scene::new("a scan, 1,000 sequences of keys", wide_scan) },
     ]
 }
 
@@ -100,11 +101,11 @@ fn growth() -> Vec<Scene> {
     let bound = [1, 10, 100, 1000, 10_000, 100_000].into_iter().flat_map(|bound| {
         let scan = Scene {
             bound,
-            ..Scene::new(&format!("a packet of a scan, by keyed sequences: {bound}"), wide_scan)
+            ..Scene::new(&format!("a packet of a scan, by sequences of keys: {bound}"), wide_scan)
         };
         let forged = Scene {
             bound,
-            ..Scene::new(&format!("a packet of many sources, by keyed sequences: {bound}"), anywhere)
+            ..Scene::new(&format!("a packet of many sources, by sequences of keys: {bound}"), anywhere)
         };
         [scan, forged]
     });
