@@ -102,12 +102,13 @@ impl<O: Outside> Executor<O> {
             return;
         };
         let mut gone = Vec::new();
+        // Watched first: what comes in between is found now or told of.
+        for path in pads.paths() {
+            self.outside.watch(path);
+        }
         pads.drop_directories(&mut gone);
         for words in pads.look(&mut self.pad_counter, &self.spent) {
             warn!("{label}: {words}");
-        }
-        for path in pads.paths() {
-            self.outside.watch(path);
         }
         self.disarm(gone);
     }
@@ -133,6 +134,8 @@ impl<O: Outside> Executor<O> {
                     info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
                 }
                 pad.surveyed(live, stamp);
+                // Another file may have come into its place before it was read, which looks unchanged from now on.
+                self.outside.watch(pad.path());
                 see_flags(&mut self.traffic_wanted, door.flags);
                 self.traffic_wanted.udp |= udp;
                 complaints
