@@ -169,6 +169,21 @@ fn a_pad_looks_further_where_another_one_has_used_its_lines() {
 }
 
 #[test]
+fn a_line_that_others_have_struck_in_one_pad_takes_no_place_in_another() {
+    let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n 3,4\n"), ("bob.pad", " 1,2\n 5,6\n")]);
+    fs::write(lab.people().join("alice.pad"), "#1,2\n 3,4\n").unwrap();
+    lab.orders();
+    lab.executor.look(&written(&lab.people().join("alice.pad")), lab.now);
+    assert_eq!(lab.orders_armed(), ["3,4", "5,6"]);
+    lab.complete_from(lab.slot_of("5,6"), "192.0.2.3");
+    assert_eq!(lab.openers(), ["bob"]);
+    // Nor in one that was read before.
+    let lab = Lab::with_people(&[("alice.pad", " 1,2\n 5,6\n"), ("bob.pad", "#1,2\n 3,4\n")]);
+    let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(armed, ["5,6", "3,4"]);
+}
+
+#[test]
 fn a_locked_pad_holds_up_no_other_pad_of_its_door() {
     let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n"), ("bob.pad", " 5,6\n")]);
     let _holder = LockedPad::try_open(&lab.people().join("alice.pad")).unwrap();
