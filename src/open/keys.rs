@@ -73,13 +73,6 @@ impl Keys {
         news
     }
 
-    /// What is to be watched.
-    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        let files = self.members.iter().map(|key| key.path().to_owned());
-        let counters = self.members.iter().filter_map(DoorKey::counter_path);
-        std::iter::once(self.source.path.clone()).chain(files).chain(counters)
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &DoorKey> {
         self.members.iter()
     }

@@ -133,11 +133,11 @@ impl Entry {
     }
 }
 
-/// Whether a line has something like a key, whole or in part, which nobody may be shown.
+/// Whether a line has something like a key, whole or in part, which nobody may be shown, whatever stands around it.
 fn is_like_key(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    text.len() >= LIKE_KEY && text.iter().all(is_base64) && text.iter().any(u8::is_ascii_alphabetic)
+    text.split(|byte| !is_base64(byte))
+        .any(|word| word.len() >= LIKE_KEY && word.iter().any(u8::is_ascii_alphabetic))
 }
 
 /// Why a line is of no use, and which of its bytes are to blame.
@@ -275,12 +275,25 @@ mod tests {
     #[test]
     fn what_looks_like_a_key_is_never_quoted() {
         let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-        for text in [key, &format!(" {key}\r"), &key[..43], &key[22..]] {
+        let (half, rest) = key.split_at(22);
+        let damaged = [
+            format!("{key} # alice"),
+            format!("key: \"{key}\""),
+            format!("{half} {rest}"),
+            format!("{half}\u{fffd}{}", &rest[1..]),
+            format!("{key},{key}"),
+        ];
+        let damaged = damaged.iter().map(String::as_str);
+        for text in [key, &format!(" {key}\r"), &key[..43], &key[22..]].into_iter().chain(damaged) {
             let Entry::Bad(bad) = Entry::of(text.as_bytes()) else { panic!("{text:?}") };
             assert_eq!((bad.span.clone(), bad.kind.clone()), (0..text.len(), BadLineKind::Key));
             assert_eq!(bad.to_string(), "this looks like a key, not a sequence; pads hold sequences");
         }
-        for text in ["7000:udpAAAAAAAAAAAAAAAAAAAA", "1234567890123456789012345678901234567890"] {
+        for text in [
+            "7000:udpxxxxxxxxxxxxxxxxxx",
+            "1234567890123456789012345678901234567890",
+            "ThisIsTwentyOneLetter 7000",
+        ] {
             let Entry::Bad(bad) = Entry::of(text.as_bytes()) else { panic!("{text:?}") };
             assert!(matches!(bad.kind, BadLineKind::Sequence(_)), "{text:?}");
         }

@@ -147,6 +147,18 @@ impl<O: Outside> Executor<O> {
         if let Err(error) = self.spent.add(marks) {
             warn!("{}", forgettable(&error));
         }
+        self.let_go_of_spent(now);
+    }
+
+    /// Lets go of all that is spent, wherever it stands, and looks further in its place.
+    pub(super) fn let_go_of_spent(&mut self, now: Moment) {
+        for (index, id) in self.drop_spent() {
+            self.refill(index, id, now);
+        }
+    }
+
+    /// Lets go of all that is spent; which pads and keys had any, with their doors.
+    pub(super) fn drop_spent(&mut self) -> Vec<(usize, PadId)> {
         let mut gone = Vec::new();
         let mut shrunk = Vec::new();
         for (index, state) in self.doors.iter_mut().enumerate() {
@@ -159,9 +171,7 @@ impl<O: Outside> Executor<O> {
             });
         }
         self.disarm(gone);
-        for (index, id) in shrunk {
-            self.refill(index, id, now);
-        }
+        shrunk
     }
 
     /// Strikes the claimed line and then opens the door; `false` if the pad is locked and worth waiting for.

@@ -73,6 +73,8 @@ impl<O: Outside> Executor<O> {
         };
         let mut gone = Vec::new();
         if only.is_none() {
+            // Watched first: what comes in between is found now or told of.
+            self.outside.watch(&keys.source().path);
             for words in keys.look(&mut self.pad_counter, &mut gone) {
                 warn!("{label}: {words}");
             }
@@ -94,6 +96,11 @@ impl<O: Outside> Executor<O> {
                     in_earnest: self.mode == Earnestness::Earnest,
                     owner: &owner,
                 },
+                &mut |path| {
+                    if only.is_none() {
+                        self.outside.watch(path);
+                    }
+                },
             );
             let after = key.fingerprint().filter(|_| key.next().is_some());
             if let Some(lost) = before.filter(|before| Some(*before) != after)
@@ -111,11 +118,6 @@ impl<O: Outside> Executor<O> {
                 None => {}
             }
             all.push((id, moved));
-        }
-        if only.is_none() {
-            for path in keys.paths() {
-                self.outside.watch(&path);
-            }
         }
         self.hand_over(&mut gone);
         self.disarm(gone);

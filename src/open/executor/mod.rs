@@ -223,11 +223,17 @@ impl<O: Outside> Executor<O> {
         self.traffic_wanted = Traffic::default();
         self.unsettled.clear();
         self.forms = doors::forms(&self.doors);
+        let mut has_struck = false;
         for index in 0..self.doors.len() {
             self.find_pads(index);
             let Opener::Pads(pads) = &self.doors[index].opener else { continue };
             for id in pads.iter().map(Pad::id).collect::<Vec<_>>() {
                 // The plan says which slots are armed.
+                has_struck |= self.read_pad(index, id, now).1;
+            }
+        }
+        if has_struck {
+            for (index, id) in self.drop_spent() {
                 let _ = self.read_pad(index, id, now);
             }
         }

@@ -39,14 +39,19 @@ impl<O: Outside> Executor<O> {
         if *hint == Hint::Anywhere || self.is_of_keys(hint) {
             return self.look_at_pads(now);
         }
+        let mut has_struck = false;
         for index in 0..self.doors.len() {
             for id in self.written(index, hint) {
-                let moved = self.read_pad(index, id, now);
+                let (moved, struck) = self.read_pad(index, id, now);
+                has_struck |= struck;
                 self.take_over(index, id, moved);
                 for (id, moved) in self.look_at_door_keys(index, Some(id), now) {
                     self.take_over_key(index, id, moved);
                 }
             }
+        }
+        if has_struck {
+            self.let_go_of_spent(now);
         }
     }
 
@@ -74,6 +79,7 @@ impl<O: Outside> Executor<O> {
     /// Looks which pads were changed, replaced, added, or are gone or back, and reads those anew.
     pub(super) fn look_at_pads(&mut self, now: Moment) {
         let mut ways = Ways::default();
+        let mut has_struck = false;
         for index in 0..self.doors.len() {
             self.find_pads(index);
             let Some(DoorState { opener: Opener::Pads(pads), .. }) = self.doors.get(index) else { continue };
@@ -83,9 +89,13 @@ impl<O: Outside> Executor<O> {
                 .map(Pad::id)
                 .collect();
             for id in changed {
-                let moved = self.read_pad(index, id, now);
+                let (moved, struck) = self.read_pad(index, id, now);
+                has_struck |= struck;
                 self.take_over(index, id, moved);
             }
+        }
+        if has_struck {
+            self.let_go_of_spent(now);
         }
         self.look_at_keys(now);
         self.plan_look(now);
@@ -102,30 +112,34 @@ impl<O: Outside> Executor<O> {
             return;
         };
         let mut gone = Vec::new();
+        // Watched first: what comes in between is found now or told of.
+        for path in pads.paths() {
+            self.outside.watch(path);
+        }
         pads.drop_directories(&mut gone);
         for words in pads.look(&mut self.pad_counter, &self.spent) {
             warn!("{label}: {words}");
         }
-        for path in pads.paths() {
-            self.outside.watch(path);
-        }
         self.disarm(gone);
     }
 
-    /// Reads a pad whole, and arms its window.  One that cannot be read keeps what it has armed, so that whoever uses
-    /// a line meanwhile makes it known for spent.
-    pub(super) fn read_pad(&mut self, index: usize, id: PadId, now: Moment) -> Moved {
+    /// Reads a pad whole, and arms its window; and whether others have struck lines of it, which other pads may have too.
+    ///
+    /// One that cannot be read keeps what it has armed, so that whoever uses a line meanwhile makes it known for spent.
+    pub(super) fn read_pad(&mut self, index: usize, id: PadId, now: Moment) -> (Moved, bool) {
         let Some(DoorState { opener: Opener::Pads(pads), label, door, .. }) = self.doors.get_mut(index)
         else {
-            return Moved::default();
+            return Default::default();
         };
         let several = pads.are_several();
         let sleep = sleep(several);
-        let Some(pad) = pads.get_mut(id) else { return Moved::default() };
+        let Some(pad) = pads.get_mut(id) else { return Default::default() };
+        let has_struck;
         pad.read_anew();
         self.outside.watch(pad.path());
         let mut words = match survey(pad.path(), Some((pad.memory(), &self.spent))) {
             Ok(Survey { stamp, live, udp, mut complaints, struck }) => {
+                has_struck = !struck.is_empty();
                 if let Err(error) = self.spent.add(struck) {
                     complaints.push(super::claims::forgettable(&error));
                 }
@@ -133,6 +147,8 @@ impl<O: Outside> Executor<O> {
                     info!("{label}: {} can be read again, sequences: {live}", pad.path().display());
                 }
                 pad.surveyed(live, stamp);
+                // Another file may have come into its place before it was read, which looks unchanged from now on.
+                self.outside.watch(pad.path());
                 see_flags(&mut self.traffic_wanted, door.flags);
                 self.traffic_wanted.udp |= udp;
                 complaints
@@ -141,7 +157,7 @@ impl<O: Outside> Executor<O> {
                 for words in pad.cannot_be_read(format!("{sleep}: {error}")) {
                     warn!("{label}: {words}");
                 }
-                return Moved::default();
+                return Default::default();
             }
         };
         let moved = match pad.refill(&mut self.counter, &self.spent) {
@@ -158,7 +174,7 @@ impl<O: Outside> Executor<O> {
             self.unsettled.insert((now + SETTLED, id, index));
         }
         self.tell_if_low(index, id);
-        moved
+        (moved, has_struck)
     }
 
     /// Runs the command for a pad that has come down to few lines.

@@ -175,13 +175,19 @@ impl DoorKey {
         self.said = None;
     }
 
-    /// Looks at the key and at its counter as they are now, and moves the window accordingly.
+    /// Looks at the key and at its counter as they are now, and moves the window accordingly; `watch` is told of each of the
+    /// two just before it is read.
     ///
     /// Where that cannot be done, what is armed stays: it opens nothing, since it cannot be used up, but whoever knocks
     /// shows it to the wire, and it must be known for that later.
-    pub(super) fn look(&mut self, slots: &mut SlotCounter, around: &Surroundings<'_>) -> Moved {
+    pub(super) fn look(
+        &mut self,
+        slots: &mut SlotCounter,
+        around: &Surroundings<'_>,
+        watch: &mut dyn FnMut(&Path),
+    ) -> Moved {
         let mut dropped = Vec::new();
-        let mut moved = match self.window(around, &mut dropped) {
+        let mut moved = match self.window(around, watch, &mut dropped) {
             Ok((counters, went_back)) => {
                 let mut moved = self.hold(&counters, slots);
                 moved.news = self.news(&counters, went_back, around.unix_time);
@@ -211,15 +217,18 @@ impl DoorKey {
     fn window(
         &mut self,
         around: &Surroundings<'_>,
+        watch: &mut dyn FnMut(&Path),
         gone: &mut Vec<SlotId>,
     ) -> Result<(Vec<u64>, Option<String>), String> {
         let counters = Arc::clone(&self.counters);
+        watch(&self.path);
         let loaded = self.load(around.spent, gone).map_err(|trouble| trouble.to_string())?;
         let path = loaded.counter_path(&counters);
         if let Some(owner) = (around.owner)(loaded.fingerprint()) {
             self.unload(gone);
             return Err(same_as(&self.path, &owner));
         }
+        watch(&path);
         let found = match counter::read(&path) {
             Ok(found) => found,
             Err(error) if matches!(error.kind, CounterErrorKind::NotFound) => {

@@ -72,7 +72,7 @@ impl Lab {
             in_earnest: self.in_earnest,
             owner: &|_| None,
         };
-        self.key.look(&mut self.slots, &around)
+        self.key.look(&mut self.slots, &around, &mut |_| {})
     }
 
     /// The counters that are armed.
@@ -254,7 +254,7 @@ fn a_key_that_is_anothers_already_is_refused() {
         in_earnest: true,
         owner: &|_| Some("[mail]".to_owned()),
     };
-    let moved = lab.key.look(&mut lab.slots, &around);
+    let moved = lab.key.look(&mut lab.slots, &around, &mut |_| {});
     let Some(News::Trouble(words)) = &moved.news else { panic!("{moved:?}") };
     assert!(words.contains("is the same key, with the same label, as that of [mail]"), "{words}");
     assert_eq!((moved.gone.len(), lab.armed()), (7, vec![]));

@@ -109,6 +109,41 @@ fn of_counters_that_are_written_to_only_those_are_read() {
 }
 
 #[test]
+fn what_becomes_of_keys_and_counters_before_they_are_watched_is_found() {
+    let sequences = |lab: &Lab| lab.keyed().into_iter().map(|(_, sequence)| sequence).collect::<Vec<_>>();
+    let fresh = || {
+        let lab = Lab::with_keys(COUNTING, &[("alice.key", 1)]);
+        for byte in [1, 2] {
+            LockedCounter::create(&lab.counter(byte, Counting::Counter), 0).unwrap();
+        }
+        lab
+    };
+    let mut lab = fresh();
+    let alice = lab.keys().join("alice.key");
+    lab.when_watched(&lab.keys().join("alice.key"), move || write_key(&alice, 2));
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    let second = sequences(&lab);
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    assert_eq!(second, sequences(&lab), "the key");
+
+    let mut lab = fresh();
+    let counter = lab.counter(1, Counting::Counter);
+    lab.when_watched(&lab.counter(1, Counting::Counter), move || {
+        LockedCounter::try_open(&counter).unwrap().advance(7).unwrap();
+    });
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    let seventh = sequences(&lab);
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    assert_eq!(seventh, sequences(&lab), "the counter");
+
+    let mut lab = fresh();
+    let bob = lab.keys().join("bob.key");
+    lab.when_watched(&lab.keys(), move || write_key(&bob, 2));
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    assert_eq!(lab.keyed().len(), 4, "another key");
+}
+
+#[test]
 fn keys_that_change_their_files_go_on() {
     let mut lab = Lab::with_keys(COUNTING, &[("alice.key", 1), ("bob.key", 2)]);
     for byte in [1, 2] {

@@ -36,7 +36,11 @@ struct Record {
     distrusted: usize,
     /// How far the time of day was set back.
     behind: Duration,
+    /// What others do just as a path is about to be watched, or has been.
+    at_watch: Option<AtWatch>,
 }
+
+type AtWatch = Box<dyn FnMut(&Path)>;
 
 struct Probe {
     record: Rc<RefCell<Record>>,
@@ -54,6 +58,12 @@ impl Outside for Probe {
 
     fn unix_time(&self, now: Moment) -> Duration {
         now.since_start().saturating_sub(self.record.borrow().behind)
+    }
+
+    fn watch(&mut self, path: &Path) {
+        if let Some(deed) = &mut self.record.borrow_mut().at_watch {
+            deed(path);
+        }
     }
 
     fn run_errand(&mut self, errand: Errand) {
@@ -134,6 +144,18 @@ impl Lab {
 
     fn orders(&self) -> Vec<Order> {
         self.record.borrow_mut().orders.drain(..).collect()
+    }
+
+    /// Lets somebody do this once, just as this path is about to be watched for the first time, or has been.
+    fn when_watched(&self, path: &Path, deed: impl FnOnce() + 'static) {
+        let (path, mut deed) = (path.to_owned(), Some(deed));
+        self.record.borrow_mut().at_watch = Some(Box::new(move |watched| {
+            if watched == path
+                && let Some(deed) = deed.take()
+            {
+                deed();
+            }
+        }));
     }
 
     fn wait(&mut self, span: Duration) {

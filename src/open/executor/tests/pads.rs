@@ -1,4 +1,5 @@
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
 use crate::open::executor::upkeep::LOOK_EVERY;
@@ -168,6 +169,21 @@ fn a_pad_looks_further_where_another_one_has_used_its_lines() {
 }
 
 #[test]
+fn a_line_that_others_have_struck_in_one_pad_takes_no_place_in_another() {
+    let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n 3,4\n"), ("bob.pad", " 1,2\n 5,6\n")]);
+    fs::write(lab.people().join("alice.pad"), "#1,2\n 3,4\n").unwrap();
+    lab.orders();
+    lab.executor.look(&written(&lab.people().join("alice.pad")), lab.now);
+    assert_eq!(lab.orders_armed(), ["3,4", "5,6"]);
+    lab.complete_from(lab.slot_of("5,6"), "192.0.2.3");
+    assert_eq!(lab.openers(), ["bob"]);
+    // Nor in one that was read before.
+    let lab = Lab::with_people(&[("alice.pad", " 1,2\n 5,6\n"), ("bob.pad", "#1,2\n 3,4\n")]);
+    let armed: Vec<_> = lab.plan().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(armed, ["5,6", "3,4"]);
+}
+
+#[test]
 fn a_locked_pad_holds_up_no_other_pad_of_its_door() {
     let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n"), ("bob.pad", " 5,6\n")]);
     let _holder = LockedPad::try_open(&lab.people().join("alice.pad")).unwrap();
@@ -202,6 +218,38 @@ fn of_pads_that_are_written_to_only_those_are_read() {
     assert_eq!(lab.orders_armed(), [""; 0]);
     lab.executor.look(&Hint::Anywhere, lab.now);
     assert_eq!(lab.orders_armed(), ["3,4", "9,10"]);
+}
+
+#[test]
+fn a_pad_that_comes_before_its_directory_is_watched_is_found() {
+    let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n")]);
+    let carol = lab.people().join("carol.pad");
+    lab.orders();
+    lab.when_watched(&lab.people(), move || fs::write(carol, " 3,4\n").unwrap());
+    lab.executor.look(&Hint::Anywhere, lab.now);
+    assert_eq!(lab.orders_armed(), ["3,4"]);
+}
+
+#[test]
+fn a_file_that_takes_a_pads_place_once_that_is_watched_is_watched_as_well() {
+    let mut lab = Lab::with_people(&[("alice.pad", " 1,2\n")]);
+    let (alice, other) = (lab.people().join("alice.pad"), lab.people().join("other"));
+    fs::write(&alice, " 1,2\n 3,4\n").unwrap();
+    fs::write(&other, " 1,2\n 5,6\n").unwrap();
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    let watched = Rc::new(RefCell::new(Vec::new()));
+    let (seen, path) = (Rc::clone(&watched), alice.clone());
+    lab.record.borrow_mut().at_watch = Some(Box::new(move |at| {
+        if at == path {
+            seen.borrow_mut().push(inode(at));
+            let _ = fs::rename(&other, at);
+        }
+    }));
+    lab.executor.look(&written(&alice), lab.now);
+    assert_eq!(watched.borrow().last(), Some(&inode(&alice)));
+    // The next look finds the file as it was read, and has no reason to watch it.
+    lab.record.borrow_mut().at_watch = Some(Box::new(|_| panic!("watched again")));
+    lab.executor.look(&written(&alice), lab.now);
 }
 
 fn written(path: &Path) -> Hint {
