@@ -9,7 +9,7 @@ use crate::daemon::{Daemon, Launch};
 use crate::doors::door;
 use crate::hits::{Hit, send};
 use crate::keyrings::{Keyring, begins, init_counter};
-use crate::net::{CLIENT, CLIENT_6, Lab, SERVER, SERVER_6};
+use crate::net::{CLIENT, CLIENT_6, Lab, OTHER, SERVER, SERVER_6};
 use crate::once::reload;
 use crate::wait::PATIENCE;
 
@@ -49,6 +49,25 @@ fn each_sequence_opens_once_and_only_to_whom_it_is_bound() {
     send(&lab.client, CLIENT_6, SERVER_6, &key.counted(3, Some(CLIENT_6)));
     assert_eq!(daemon.openings(&lab, "ssh"), 4, "over IPv6");
     assert!(!daemon.log().contains("one_time_key = "), "{}", daemon.log());
+}
+
+#[test]
+fn a_door_with_a_key_sees_no_more_than_any_other() {
+    let test = "a_door_with_a_key_sees_no_more_than_any_other";
+    let cases = [
+        ("allow = 192.0.2.2", &["-i", "eth0", "-v"][..], (OTHER, SERVER)),
+        ("target = 192.0.2.1", &["-i", "eth0", "-v"], (CLIENT_6, SERVER_6)),
+        ("", &["-i", "eth0", "-v", "-4"], (CLIENT_6, SERVER_6)),
+    ];
+    for (more, args, (outside, there)) in cases {
+        let Some((lab, key, doors)) = with_key(test, more) else { return };
+        let daemon = Launch { args, ..Launch::new(&doors) }.start(&lab);
+        send(&lab.client, outside, there, &key.counted(0, Some(outside)));
+        assert_eq!(daemon.openings(&lab, "ssh"), 0, "{more} {args:?}");
+        assert!(!daemon.log().contains(&format!("{outside}: ssh")), "it takes notice of {outside}");
+        key.knock(&lab.client, CLIENT, 0);
+        assert_eq!(daemon.openings(&lab, "ssh"), 1, "{more} {args:?}");
+    }
 }
 
 #[test]
