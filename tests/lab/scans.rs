@@ -121,12 +121,11 @@ fn no_full_scan_over_ipv6_opens_a_door() {
     scan_in_all_ways(&lab, "2001:db8::");
 }
 
-/// Fifty sequences are armed, bound and unbound ones, of which a scan goes through parts all the time.
+/// Of the sequences that are next a scan in any order shows one in a hundred and twenty whole, as it does of a pad's, and each
+/// that was shown is used up; whoever has the key knocks with the next one then.
 #[test]
-fn no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence() {
-    let Some(lab) = Lab::new("no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence") else {
-        return;
-    };
+fn no_full_scan_opens_a_door_with_keys_or_keeps_anybody_out() {
+    let Some(lab) = Lab::new("no_full_scan_opens_a_door_with_keys_or_keeps_anybody_out") else { return };
     firewall::nft(&lab.server);
     let [bound, unbound] = ["bound", "unbound"].map(|name| Keyring::new(&lab, name));
     let doors = door("bound", &bound.trigger(), "syn")
@@ -147,10 +146,14 @@ fn no_full_scan_opens_a_door_with_keys_or_costs_anybody_a_sequence() {
         }
     });
     assert_eq!(opened(&daemon), [""; 0]);
-    assert_eq!(daemon.count("shown without opening"), 0, "{}", daemon.log());
     for (ring, from, name) in [(&bound, Some(CLIENT), "bound"), (&unbound, None, "unbound")] {
-        send(&lab.client, CLIENT, SERVER, &ring.counted(0, from));
-        assert_eq!(daemon.openings(&lab, name), 1, "{name} does not open to its own knock");
+        let used = (0..5).position(|counter| {
+            send(&lab.client, CLIENT, SERVER, &ring.counted(counter, from));
+            daemon.openings(&lab, name) == 1
+        });
+        let used = used.unwrap_or_else(|| panic!("{name} opens no more: {}", daemon.log()));
+        let struck = daemon.count(&format!(": {name}: a sequence was shown without opening"));
+        assert!(used <= struck, "{name} does not open to its own knock: {}", daemon.log());
     }
 }
 
