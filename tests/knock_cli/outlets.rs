@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::lab::{cable, hosts, in_lab, sh, unplug};
-use crate::support::{Catcher, LONG, Pad, knock, knock_line};
+use crate::support::{Catcher, LONG, Pad, knock, knock_line, receive};
 
 const V4: &str = "192.0.2.1";
 const V6: &str = "2001:db8::1";
@@ -179,7 +179,7 @@ fn a_source_address_may_be_chosen() {
             // The family of the source is that of the knock.
             let ran = knock_line(&format!("-u --source {source} both.example {port}"));
             assert_eq!(ran.code, Some(0), "{ran:?}");
-            let (_, from) = catcher.recv_from(&mut [0; 8]).unwrap();
+            let (_, from) = receive(&catcher, &mut [0; 8]);
             assert_eq!(from.ip(), source.parse::<IpAddr>().unwrap());
         }
         let listener = TcpListener::bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap();

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -84,6 +84,17 @@ impl Drop for Running {
     }
 }
 
+/// Waits for a datagram, as long as the socket does: how long it is, and from where.
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> (usize, SocketAddr) {
+    loop {
+        match socket.recv_from(buffer) {
+            // A wait with a limit is not taken up again by the system when whoever waits is frozen and thawed.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received.expect("no hit came"),
+        }
+    }
+}
+
 /// A UDP port on 127.0.0.1 that catches hits.
 pub(crate) struct Catcher(UdpSocket);
 
@@ -105,7 +116,7 @@ impl Catcher {
     /// Waits for a hit: its content and its source port.
     pub(crate) fn hit(&self) -> (Vec<u8>, u16) {
         let mut buffer = [0; 64];
-        let (length, source) = self.0.recv_from(&mut buffer).expect("no hit came");
+        let (length, source) = receive(&self.0, &mut buffer);
         (buffer[..length].to_vec(), source.port())
     }
 
