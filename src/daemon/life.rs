@@ -187,7 +187,7 @@ struct Life {
     /// The state directory, if it is in use.
     state_dir: Option<PathBuf>,
     happened: Receiver<Event>,
-    /// Whether an event about pads is on its way.
+    /// What has happened to pads since they were looked at.
     hinted: Hinted,
     capture: KeeperSender,
     interfaces: Vec<String>,

@@ -1,10 +1,10 @@
 //! Doors whose knocks are counted.
 
-use rustix::fs::{Mode as Bits, chmod};
 use seqgen::counter::{self, LockedCounter};
-use seqgen::derive::{Form, Key, KeyMaterial, Label, Mode as Counting};
+use seqgen::derive::{Form, Key, Label, Mode as Counting};
 use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 
+use super::keyrings::new_key;
 use super::*;
 
 /// An executor with a door to a key whose counter is at 0.
@@ -16,12 +16,8 @@ struct Counted {
 impl Counted {
     fn new() -> Counted {
         let lab = Lab::new("");
-        let key = Key::generate().unwrap();
+        let key = new_key(&lab);
         let directory = lab.directory.path().to_owned();
-        let path = directory.join("key");
-        fs::write(&path, KeyMaterial::Key(key.clone()).to_text().as_bytes()).unwrap();
-        chmod(&path, Bits::RUSR | Bits::WUSR).unwrap();
-        fs::create_dir(directory.join("counters")).unwrap();
         let mut counted = Counted { lab, key };
         LockedCounter::create(&counted.counter(), 0).unwrap();
         counted.lab.adopt(&format!(

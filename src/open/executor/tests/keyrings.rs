@@ -19,6 +19,16 @@ fn write_key(path: &Path, byte: u8) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// A new key in the file `key` of a lab's directory, and a directory for its counter beside it.
+pub(super) fn new_key(lab: &Lab) -> Key {
+    let key = Key::generate().unwrap();
+    let path = lab.directory.path().join("key");
+    fs::write(&path, KeyMaterial::Key(key.clone()).to_text().as_bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(lab.directory.path().join("counters")).unwrap();
+    key
+}
+
 impl Lab {
     /// With a directory for keys, which `text` calls KEYS.
     fn with_keys(text: &str, keys: &[(&str, u8)]) -> Lab {

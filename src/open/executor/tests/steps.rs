@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use rustix::fs::{Mode as Bits, chmod};
-use seqgen::derive::{Form, Key, KeyMaterial, Label, Mode as Counting};
+use seqgen::derive::{Form, Key, Label, Mode as Counting};
 use seqgen::generate::{Pool, PortRange, Protocols, Shape};
 
+use super::keyrings::new_key;
 use super::*;
 
 const STEP: u64 = 30;
@@ -27,12 +27,8 @@ impl Timed {
     /// At this second since 1970.
     fn at(seconds: u64) -> Timed {
         let mut lab = Lab::new("");
-        let key = Key::generate().unwrap();
+        let key = new_key(&lab);
         let directory = lab.directory.path().to_owned();
-        let path = directory.join("key");
-        fs::write(&path, KeyMaterial::Key(key.clone()).to_text().as_bytes()).unwrap();
-        chmod(&path, Bits::RUSR | Bits::WUSR).unwrap();
-        fs::create_dir(directory.join("counters")).unwrap();
         let text = format!(
             "[options]\ncounter_dir = {directory}/counters\n[timed]\none_time_key = {directory}/key\n\
              one_time_step = {STEP}\none_time_bind = no\ntcpflags = syn\ncommand = open\n",
