@@ -1,11 +1,11 @@
 //! Taking the next one-time sequences out of a pad.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use seqgen::derive::KeyMaterial;
+use seqgen::derive::KeyFile;
 use seqgen::pad::{Entry, Line, LockedPad, PadError as FileError, ReadPad, Scan, readable_by_others};
 use seqgen::sequence::Sequence;
 
@@ -77,14 +77,9 @@ pub(super) fn peek(path: &Path, needed: usize, console: &mut Console) -> Result<
 }
 
 /// Refuses a key before its lines are taken for bad ones of a pad, which are shown.
-fn refuse_key(path: &Path, mut file: &File) -> Result<(), PadError> {
-    // The longest header without its label.
-    let mut start = Vec::with_capacity(32);
-    file.rewind()
-        .and_then(|()| file.take(32).read_to_end(&mut start))
-        .and_then(|_| file.rewind())
-        .map_err(|error| FileError::io(path, error))?;
-    if KeyMaterial::is_meant(&start) { Err(PadError::Key { path: path.to_owned() }) } else { Ok(()) }
+fn refuse_key(path: &Path, file: &File) -> Result<(), PadError> {
+    let is_key = KeyFile::is_meant(file).map_err(|error| FileError::io(path, error))?;
+    if is_key { Err(PadError::Key { path: path.to_owned() }) } else { Ok(()) }
 }
 
 impl PadError {

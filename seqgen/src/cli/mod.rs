@@ -10,12 +10,12 @@ mod qr;
 mod sheet;
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use seqgen::derive::{KeyMaterial, KeyProblem, LabelMismatch};
+use seqgen::derive::{KeyFile, KeyProblem, LabelMismatch};
 use seqgen::generate::{BrokenRandomness, GenerateError, Impossible};
 use seqgen::pad::{PadError, readable_by_others};
 
@@ -108,15 +108,9 @@ fn say(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-/// Whether a file is meant to be a key file; leaves it where it begins.
-fn is_key_file(path: &Path, mut file: &File) -> Result<bool, PadError> {
-    // The longest header without its label.
-    let mut start = Vec::with_capacity(32);
-    file.rewind()
-        .and_then(|()| file.take(32).read_to_end(&mut start))
-        .and_then(|_| file.rewind())
-        .map_err(|error| PadError::io(path, error))?;
-    Ok(KeyMaterial::is_meant(&start))
+/// Whether a file is meant to be a key file.
+fn is_key_file(path: &Path, file: &File) -> Result<bool, PadError> {
+    KeyFile::is_meant(file).map_err(|error| PadError::io(path, error))
 }
 
 /// Refuses a key file where a pad is needed.

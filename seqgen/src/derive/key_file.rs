@@ -1,7 +1,7 @@
 //! Opening and reading a key file.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::key_text::{KeyFileError, KeyMaterial, ReadKeyError};
@@ -28,6 +28,16 @@ impl KeyFile {
             ReadKeyError::Format(error) => fail(KeyProblemKind::Format(error)),
         })?;
         Ok(KeyFile { file, material })
+    }
+
+    /// Whether an opened file is meant to be a key file, and not, say, a pad; leaves it where it begins.
+    pub fn is_meant(mut file: &File) -> io::Result<bool> {
+        // The longest header without its label.
+        let mut start = Vec::with_capacity(32);
+        file.rewind()?;
+        file.take(32).read_to_end(&mut start)?;
+        file.rewind()?;
+        Ok(KeyMaterial::is_meant(&start))
     }
 
     /// The opened file.
